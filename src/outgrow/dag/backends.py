@@ -1,0 +1,156 @@
+"""Where orders are carried out: in this process, or in long-lived worker processes.
+
+A backend takes orders up to its capacity and hands back reports. Messages between driver and workers are JSON
+bytes over a pipe. A worker that dies takes only its own order with it, and a fresh one takes its place.
+"""
+
+import json
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from multiprocessing.connection import Connection, wait
+from typing import Any, Protocol
+
+from outgrow.dag.store import Store
+from outgrow.dag.work import Order, Outcome, Runtime, perform
+
+SINGLE_THREADED = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+
+Report = Outcome | tuple[str, int, int, str]
+"""Either how an order ended, or how far one is: (key, done, total, unit)."""
+
+
+class Backend(Protocol):
+    """Carries out orders, at most `capacity` at once."""
+
+    capacity: int
+
+    def submit(self, order: Order) -> None:
+        """Take an order; never called with more than `capacity` orders outstanding."""
+
+    def reports(self, timeout: float) -> Iterator[Report]:
+        """Yield what has come in, waiting up to `timeout` seconds for the first."""
+
+    def close(self) -> None:
+        """Stop at once and free everything held."""
+
+
+class Inline:
+    """Carries out one order at a time in this process."""
+
+    capacity = 1
+
+    def __init__(self, store: Store, runtime: Runtime) -> None:
+        self._store, self._runtime = store, runtime
+        self._order: Order | None = None
+        os.environ.update(SINGLE_THREADED)
+
+    def submit(self, order: Order) -> None:
+        """Keep the order until reports are asked for."""
+        self._order = order
+
+    def reports(self, timeout: float) -> Iterator[Report]:
+        """Do the order now."""
+        order, self._order = self._order, None
+        if order is None:
+            time.sleep(timeout)
+        else:
+            yield perform(order, store=self._store, runtime=self._runtime)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class Processes:
+    """Carries out orders in `runtime.jobs` worker processes that live as long as the run."""
+
+    def __init__(self, store: Store, runtime: Runtime) -> None:
+        self.capacity = runtime.jobs
+        self._store, self._runtime = store, runtime
+        self._idle: list[_Worker] = []
+        self._busy: dict[Connection, tuple[_Worker, Order]] = {}
+
+    def submit(self, order: Order) -> None:
+        """Hand the order to an idle worker, started if there is none."""
+        worker = self._idle.pop() if self._idle else _Worker(self._store, self._runtime)
+        worker.pipe.send_bytes(json.dumps(asdict(order)).encode())
+        self._busy[worker.pipe] = worker, order
+
+    def reports(self, timeout: float) -> Iterator[Report]:
+        """Yield finished orders and progress; a worker that died reports its order as lost."""
+        for pipe in wait(list(self._busy), timeout):
+            assert isinstance(pipe, Connection)
+            worker, order = self._busy[pipe]
+            try:
+                message = json.loads(pipe.recv_bytes())
+            except (EOFError, OSError):
+                del self._busy[pipe]
+                yield Outcome(order.key, "lost", message=worker.obituary())
+                continue
+            if isinstance(message, list):
+                yield tuple(message)  # type: ignore[misc]
+                continue
+            del self._busy[pipe]
+            self._idle.append(worker)
+            yield Outcome(**message)
+
+    def close(self) -> None:
+        """Kill the workers: what they had not published is rubbish by construction."""
+        for worker in [*self._idle, *(worker for worker, _ in self._busy.values())]:
+            worker.process.kill()
+            worker.process.join()
+
+
+class _Worker:
+    def __init__(self, store: Store, runtime: Runtime) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.pipe, theirs = context.Pipe()
+        arguments = (theirs, os.getpid(), str(store.root), asdict(runtime))
+        self.process = context.Process(target=_serve, args=arguments, daemon=True)
+        before = {name: os.environ.get(name) for name in SINGLE_THREADED}
+        os.environ.update(SINGLE_THREADED)  # must stand before the child imports numpy or torch
+        self.process.start()
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
+        theirs.close()
+
+    def obituary(self) -> str:
+        self.process.join(5)
+        code = self.process.exitcode
+        if code is not None and code < 0:
+            name = signal.Signals(-code).name
+            hint = " (out of memory, or killed by hand)" if name == "SIGKILL" else ""
+            return f"the worker was ended by {name}{hint}"
+        return f"the worker ended with exit code {code}"
+
+
+def _serve(pipe: Connection, driver: int, root: str, runtime_data: dict[str, Any]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's to handle
+    threading.Thread(target=_die_with, args=(driver,), daemon=True).start()
+    store, runtime = Store(root), Runtime(**runtime_data)
+    last_report = 0.0
+    while True:
+        try:
+            order = Order(**json.loads(pipe.recv_bytes()))
+        except EOFError:
+            return
+
+        def progress(done: int, total: int, unit: str, key: str = order.key) -> None:
+            nonlocal last_report
+            if done == total or time.monotonic() - last_report > 0.2:
+                last_report = time.monotonic()
+                pipe.send_bytes(json.dumps([key, done, total, unit]).encode())
+
+        outcome = perform(order, store=store, runtime=runtime, progress=progress)
+        pipe.send_bytes(json.dumps(asdict(outcome)).encode())
+
+
+def _die_with(driver: int) -> None:
+    # A driver that was killed cannot close its workers; its death re-parents them.
+    while os.getppid() == driver:
+        time.sleep(0.5)
+    os._exit(1)

@@ -1,0 +1,173 @@
+"""Runs a graph of steps: what is in the store is not done again, what fails takes down only what needs it."""
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Literal
+
+from outgrow.dag.backends import Backend, Inline, Processes
+from outgrow.dag.step import Step, closure
+from outgrow.dag.store import DamagedArtefactError, Store
+from outgrow.dag.work import Order, Outcome, Runtime
+
+Status = Literal["waiting", "running", "cached", "built", "failed", "skipped"]
+MAX_ATTEMPTS = 3
+"""How often an order is tried when its worker dies or its inputs turn out damaged. Its own errors are final."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened to a step. `kind`: a status, or progress, damaged, lost, elsewhere."""
+
+    kind: str
+    step: Step
+    message: str = ""
+    done: int = 0
+    total: int = 0
+    unit: str = ""
+    seconds: float = 0.0
+
+
+@dataclass
+class Summary:
+    """How every step of a graph ended, by key; `failures` has the outcome of each that failed."""
+
+    steps: dict[str, Step]
+    status: dict[str, Status]
+    failures: dict[str, Outcome] = field(default_factory=dict)
+
+    def count(self, status: Status) -> int:
+        """Return how many steps ended so."""
+        return sum(each == status for each in self.status.values())
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing failed."""
+        return not self.failures
+
+
+def run_graph(
+    targets: Iterable[Step],
+    *,
+    store: Store,
+    runtime: Runtime,
+    on_event: Callable[[Event], None] = lambda event: None,
+) -> Summary:
+    """Build everything the targets need that the store has not, and return how each step ended."""
+    graph = _Graph(closure(targets), store, on_event)
+    if graph.unfinished():
+        with _backend(store, runtime) as backend:
+            graph.run(backend)
+    return graph.summary
+
+
+def survey(targets: Iterable[Step], *, store: Store) -> Summary:
+    """Return which steps the store has (cached) and which a run would build (waiting); changes nothing."""
+    return _Graph(closure(targets), store, lambda event: None).summary
+
+
+@contextmanager
+def _backend(store: Store, runtime: Runtime) -> Iterator[Backend]:
+    backend: Backend = Inline(store, runtime) if runtime.jobs == 1 else Processes(store, runtime)
+    try:
+        yield backend
+    finally:
+        backend.close()
+
+
+class _Graph:
+    """The state of one run: which step waits for which."""
+
+    def __init__(self, steps: dict[str, Step], store: Store, on_event: Callable[[Event], None]) -> None:
+        self._steps, self._store, self._on_event = steps, store, on_event
+        self.summary = Summary(steps, dict.fromkeys(steps, "waiting"))
+        self._status = self.summary.status
+        self._attempts: Counter[str] = Counter()
+        for key in steps:
+            if self._finished(key):
+                self._set(key, "cached")
+        self._needed = set(self._status)
+        self._readers: dict[str, list[str]] = {key: [] for key in steps}
+        for key, step in steps.items():
+            for each in step.inputs.values():
+                self._readers[each.key].append(key)
+        self._ready: deque[str] = deque(key for key in steps if self._may_start(key))
+
+    def unfinished(self) -> bool:
+        return any(status in ("waiting", "running") for status in self._status.values())
+
+    def run(self, backend: Backend) -> None:
+        running = 0
+        while self.unfinished():
+            elsewhere = 0
+            while self._ready and running < backend.capacity:
+                key = self._ready.popleft()
+                if self._may_start(key):
+                    self._set(key, "running")
+                    backend.submit(Order.of(self._steps[key]))
+                    running += 1
+            for report in backend.reports(timeout=0.5):
+                if isinstance(report, tuple):
+                    key, done, total, unit = report
+                    self._on_event(Event("progress", self._steps[key], done=done, total=total, unit=unit))
+                    continue
+                running -= 1
+                elsewhere += report.status == "busy"
+                self._settle(report)
+            if elsewhere and elsewhere == running + elsewhere:
+                next(iter(backend.reports(timeout=0.2)), None)  # everything is in other hands: do not spin
+    def _settle(self, outcome: Outcome) -> None:
+        key = outcome.key
+        if outcome.status in ("built", "cached"):
+            self._set(key, outcome.status, seconds=outcome.seconds)  # type: ignore[arg-type]
+            self._ready.extend(reader for reader in self._readers[key] if self._may_start(reader))
+        elif outcome.status == "busy":
+            self._again(key, "elsewhere")
+        elif outcome.status == "failed" or self._attempts[key] + 1 >= MAX_ATTEMPTS:
+            self._fail(outcome)
+        else:
+            self._attempts[key] += 1
+            if outcome.status == "damaged":
+                self._rebuild(outcome.damaged_key, outcome.message)
+            self._again(key, outcome.status, outcome.message)
+
+    def _again(self, key: str, why: str, message: str = "") -> None:
+        self._on_event(Event(why, self._steps[key], message=message))
+        self._status[key] = "waiting"
+        if self._may_start(key):
+            self._ready.append(key)
+
+    def _rebuild(self, key: str, message: str) -> None:
+        with self._store.claim(key) as mine:
+            if mine and self._store.folder(key).exists():
+                self._store.quarantine(key)
+        self._on_event(Event("damaged", self._steps[key], message=message))
+        self._status[key] = "waiting"
+        if self._may_start(key):
+            self._ready.append(key)
+
+    def _fail(self, outcome: Outcome) -> None:
+        self.summary.failures[outcome.key] = outcome
+        self._set(outcome.key, "failed", message=outcome.message, seconds=outcome.seconds)
+        doomed = deque(self._readers[outcome.key])
+        while doomed:
+            key = doomed.popleft()
+            if self._status[key] == "waiting":
+                self._set(key, "skipped", message=f"needs {self._steps[outcome.key].title}")
+                doomed.extend(self._readers[key])
+
+    def _finished(self, key: str) -> bool:
+        try:
+            return self._store.get(key) is not None
+        except DamagedArtefactError as error:
+            self._rebuild_record(key, error)
+            return False
+
+    def _may_start(self, key: str) -> bool:
+        inputs = self._steps[key].inputs.values()
+        return self._status[key] == "waiting" and all(self._status[each.key] in ("built", "cached") for each in inputs)
+
+    def _set(self, key: str, status: Status, *, message: str = "", seconds: float = 0.0) -> None:
+        self._status[key] = status
+        self._on_event(Event(status, self._steps[key], message=message, seconds=seconds))

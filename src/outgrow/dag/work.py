@@ -1,0 +1,143 @@
+"""Doing one step: claim it, call its function in a scratch folder, publish what it left. Runs in workers."""
+
+import importlib
+import os
+import platform
+import resource
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from outgrow.dag.step import Step
+from outgrow.dag.store import Artefact, DamagedArtefactError, Store
+
+RECORDED_PACKAGES = ("outgrow", "torch", "transformers", "numpy", "scipy", "pyarrow", "chess")
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """How to compute, never what: nothing in here may change a number, so nothing in here is hashed."""
+
+    jobs: int = 1
+    device: str = "cpu"
+    threads: int = 1
+
+
+@dataclass(frozen=True)
+class Order:
+    """A step as it travels to a worker: plain data, its inputs by key."""
+
+    key: str
+    function: str
+    version: int
+    spec: Mapping[str, Any]
+    inputs: Mapping[str, str]
+    title: str
+
+    @classmethod
+    def of(cls, step: Step) -> "Order":
+        """Return the order for this step."""
+        inputs = {name: each.key for name, each in step.inputs.items()}
+        return cls(step.key, step.function, step.version, step.spec, inputs, step.title)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of an order. `status`: built, cached, busy (another process has it), damaged or failed."""
+
+    key: str
+    status: str
+    seconds: float = 0.0
+    message: str = ""
+    log: str = ""
+    damaged_key: str = ""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a step function gets: its spec, its inputs, a folder to write into, and a way to tell how far it is."""
+
+    spec: Mapping[str, Any]
+    inputs: Mapping[str, Artefact]
+    folder: Path
+    runtime: Runtime = field(default_factory=Runtime)
+    progress: Callable[[int, int, str], None] = lambda done, total, unit: None
+
+
+def perform(
+    order: Order, *, store: Store, runtime: Runtime, progress: Callable[[int, int, str], None] = lambda *_: None
+) -> Outcome:
+    """Build one step unless it is there already. Errors of the step function are returned, not raised."""
+    started = time.monotonic()
+    try:
+        with store.claim(order.key) as mine:
+            if not mine:
+                return Outcome(order.key, "busy")
+            if store.get(order.key) is not None:
+                return Outcome(order.key, "cached")
+            _build(order, store=store, runtime=runtime, progress=progress)
+    except DamagedArtefactError as error:
+        return Outcome(order.key, "damaged", message=str(error), damaged_key=error.key)
+    except Exception as error:
+        message = f"{type(error).__name__}: {error}"
+        return Outcome(order.key, "failed", time.monotonic() - started, message, traceback.format_exc())
+    return Outcome(order.key, "built", time.monotonic() - started)
+
+
+def _build(
+    order: Order, *, store: Store, runtime: Runtime, progress: Callable[[int, int, str], None]
+) -> None:
+    inputs = {}
+    for name, key in order.inputs.items():
+        artefact = store.get(key)
+        if artefact is None:
+            raise DamagedArtefactError(key, "it is gone from the store")
+        inputs[name] = artefact
+    module_name, _, function_name = order.function.partition(":")
+    function = getattr(importlib.import_module(module_name), function_name)
+    scratch = store.scratch(order.key)
+    started, clock = time.time(), time.monotonic()
+    outputs = function(Context(order.spec, inputs, scratch, runtime, progress)) or {}
+    provenance = {"started": started, "seconds": time.monotonic() - clock, **_machine(runtime)}
+    identity = {k: v for k, v in asdict(order).items() if k not in ("key", "title")}
+    record = {"key": order.key, "title": order.title, **identity, "outputs": outputs, "provenance": provenance}
+    store.publish(scratch, record)
+
+
+def _machine(runtime: Runtime) -> dict[str, Any]:
+    peak_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return {
+        "host": socket.gethostname(),
+        "platform": platform.platform(),
+        "cpu": _cpu_name(),
+        "cores": os.cpu_count() or 0,
+        "device": runtime.device,
+        "threads": runtime.threads,
+        "peak_memory_mb": round(peak_kib / 1024, 1),
+        "python": platform.python_version(),
+        "packages": {name: found for name in RECORDED_PACKAGES if (found := _version(name))},
+    }
+
+
+def _version(package: str) -> str:
+    # What the process never imported cannot have changed its numbers.
+    if package != "outgrow" and package not in sys.modules:
+        return ""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
+
+
+def _cpu_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
