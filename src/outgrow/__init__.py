@@ -1,0 +1,1 @@
+"""Weak-to-strong generalization, measured."""

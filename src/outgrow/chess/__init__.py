@@ -1,0 +1,1 @@
+"""Chess: encoding, engine, self-play, mining, the ladder. Knows no study."""

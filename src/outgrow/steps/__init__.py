@@ -1,0 +1,1 @@
+"""The step functions, one file a kind; imported by workers only."""

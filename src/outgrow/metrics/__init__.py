@@ -1,0 +1,1 @@
+"""Metrics on arrays: accuracy, agreement, calibration, PGR, intervals. numpy and scipy only."""

@@ -1,0 +1,1 @@
+"""Tasks: rows become examples, one small file a family. No torch."""
