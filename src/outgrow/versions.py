@@ -7,9 +7,30 @@ from outgrow.dag.step import Step
 
 STEP_VERSIONS = {
     "selfplay": 1,
+    "positions": 1,
+    "corpus": 1,
+    "pretrain": 1,
+    "export": 1,
+    "task": 1,
+    "finetune": 1,
+    "label": 1,
+    "label_file": 1,
+    "tune": 1,
+    "zero_shot": 1,
+    "mine_puzzles": 1,
+    "mine_blunders": 1,
+    "assemble_puzzles": 1,
+    "assemble_blunders": 1,
 }
 
 
-def step(kind: str, spec: Mapping[str, Any], inputs: Mapping[str, Step] | None = None, *, title: str = "") -> Step:
+def step(
+    kind: str,
+    spec: Mapping[str, Any],
+    inputs: Mapping[str, Step] | None = None,
+    *,
+    title: str = "",
+    places: Mapping[str, str] | None = None,
+) -> Step:
     """Return the step of this kind: the function `kind` of the module `outgrow.steps.<kind>`."""
-    return Step(f"outgrow.steps.{kind}:{kind}", STEP_VERSIONS[kind], spec, inputs or {}, title or kind)
+    return Step(f"outgrow.steps.{kind}:{kind}", STEP_VERSIONS[kind], spec, inputs or {}, title or kind, places or {})

@@ -6,7 +6,7 @@ colours are swapped, so a position and its colour-flipped twin read the same: th
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -15,9 +15,7 @@ import chess
 PAD, UNKNOWN, QUERY = "[PAD]", "[UNK]", "?"
 PIECES = "PNBRQKpnbrqk"
 FILES = "abcdefgh"
-CASTLING = tuple(
-    "castle:" + ("".join(c for i, c in enumerate("KQkq") if bits >> i & 1) or "-") for bits in range(16)
-)
+CASTLING = tuple("castle:" + ("".join(c for i, c in enumerate("KQkq") if bits >> i & 1) or "-") for bits in range(16))
 EN_PASSANT = ("ep:-", *(f"ep:{file}" for file in FILES))
 
 
@@ -71,6 +69,20 @@ def position_words(board: chess.Board) -> list[str]:
     return [*words, f"castle:{rights or '-'}", f"ep:{passing}", QUERY]
 
 
+def board_of(words: Sequence[str]) -> chess.Board:
+    """Return the position of these words (up to the query) with White to move: the inverse of `position_words`."""
+    board = chess.Board(None)
+    for word in words[: words.index(QUERY)]:
+        kind, _, value = word.partition(":")
+        if kind == "castle":
+            board.set_castling_fen(value)
+        elif kind == "ep":
+            board.ep_square = None if value == "-" else chess.parse_square(value + "6")
+        else:
+            board.set_piece_at(chess.parse_square(word[1:]), chess.Piece.from_symbol(word[0]))
+    return board
+
+
 def move_word(move: chess.Move, turn: chess.Color) -> str:
     """Return the word of a move in the frame of `turn`, who need not be the one who makes it."""
     return move.uci() if turn else mirrored_uci(move.uci())
@@ -100,5 +112,5 @@ def write_tokenizer(folder: Path) -> None:
     from transformers import PreTrainedTokenizerFast
 
     core = Tokenizer(WordLevel(dict(word_ids()), unk_token=UNKNOWN))
-    core.pre_tokenizer = WhitespaceSplit()  # type: ignore[assignment]
+    core.pre_tokenizer = WhitespaceSplit()
     PreTrainedTokenizerFast(tokenizer_object=core, pad_token=PAD, unk_token=UNKNOWN).save_pretrained(folder)

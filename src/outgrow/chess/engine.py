@@ -125,5 +125,8 @@ def weakened_choice(lines: Sequence[Line], *, skill: int, rng: np.random.Generat
     best = lines[0].score
     spread = min(best - lines[-1].score, 126)  # 126: the value of a pawn
     draws = rng.integers(weakness, size=len(lines))
-    pushed = [line.score + (weakness * (best - line.score) + spread * int(n)) // 128 for line, n in zip(lines, draws, strict=True)]
+    pushed = [
+        line.score + (weakness * (best - line.score) + spread * int(n)) // 128
+        for line, n in zip(lines, draws, strict=True)
+    ]
     return max(zip(pushed, range(len(lines)), lines, strict=True))[2]

@@ -51,5 +51,8 @@ def play_game(number: int, *, seed: int, engine: Engine) -> Game:
 def _random_opening(plies: int, rng: np.random.Generator) -> list[str]:
     board = chess.Board()
     for _ in range(plies):
-        board.push(list(board.legal_moves)[int(rng.integers(board.legal_moves.count()))])
+        legal = list(board.legal_moves)
+        if not legal:  # a fool's mate: the engine will find no move either, and the game is over
+            break
+        board.push(legal[int(rng.integers(len(legal)))])
     return [move.uci() for move in board.move_stack]

@@ -92,7 +92,7 @@ class Processes:
                 yield Outcome(order.key, "lost", message=worker.obituary())
                 continue
             if isinstance(message, list):
-                yield tuple(message)  # type: ignore[misc]
+                yield tuple(message)
                 continue
             del self._busy[pipe]
             self._idle.append(worker)

@@ -1,5 +1,6 @@
 """Runs a graph of steps: what is in the store is not done again, what fails takes down only what needs it."""
 
+import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from outgrow.dag.store import DamagedArtefactError, Store
 from outgrow.dag.work import Order, Outcome, Runtime
 
 Status = Literal["waiting", "running", "cached", "built", "failed", "skipped"]
+BUSY_PAUSE = 0.2
 MAX_ATTEMPTS = 3
 """How often an order is tried when its worker dies or its inputs turn out damaged. Its own errors are final."""
 
@@ -31,7 +33,7 @@ class Event:
 
 @dataclass
 class Summary:
-    """How every step of a graph ended, by key; `failures` has the outcome of each that failed."""
+    """How every needed step of a graph ended, by key; `failures` has the outcome of each that failed."""
 
     steps: dict[str, Step]
     status: dict[str, Status]
@@ -55,7 +57,7 @@ def run_graph(
     on_event: Callable[[Event], None] = lambda event: None,
 ) -> Summary:
     """Build everything the targets need that the store has not, and return how each step ended."""
-    graph = _Graph(closure(targets), store, on_event)
+    graph = _Graph(targets, store, on_event)
     if graph.unfinished():
         with _backend(store, runtime) as backend:
             graph.run(backend)
@@ -64,7 +66,7 @@ def run_graph(
 
 def survey(targets: Iterable[Step], *, store: Store) -> Summary:
     """Return which steps the store has (cached) and which a run would build (waiting); changes nothing."""
-    return _Graph(closure(targets), store, lambda event: None).summary
+    return _Graph(targets, store, lambda event: None).summary
 
 
 @contextmanager
@@ -77,50 +79,72 @@ def _backend(store: Store, runtime: Runtime) -> Iterator[Backend]:
 
 
 class _Graph:
-    """The state of one run: which step waits for which."""
+    """The state of one run: which step waits for which.
 
-    def __init__(self, steps: dict[str, Step], store: Store, on_event: Callable[[Event], None]) -> None:
-        self._steps, self._store, self._on_event = steps, store, on_event
-        self.summary = Summary(steps, dict.fromkeys(steps, "waiting"))
-        self._status = self.summary.status
+    A step is needed if it is a target, or if a needed step that is not finished reads it. A finished step's inputs
+    need not be there any more.
+    """
+
+    def __init__(self, targets: Iterable[Step], store: Store, on_event: Callable[[Event], None]) -> None:
+        targets = list(targets)
+        self._steps, self._store, self._on_event = closure(targets), store, on_event
+        self._status: dict[str, Status] = {}
         self._attempts: Counter[str] = Counter()
-        for key in steps:
-            if self._finished(key):
-                self._set(key, "cached")
-        self._needed = set(self._status)
-        self._readers: dict[str, list[str]] = {key: [] for key in steps}
-        for key, step in steps.items():
+        self._damaged: dict[str, str] = {}
+        self._ready: deque[str] = deque()
+        self._readers: dict[str, list[str]] = {key: [] for key in self._steps}
+        for key, step in self._steps.items():
             for each in step.inputs.values():
                 self._readers[each.key].append(key)
-        self._ready: deque[str] = deque(key for key in steps if self._may_start(key))
+        for target in targets:
+            self._need(target.key)
+        self._ready.extend(key for key in self._steps if self._may_start(key))
+        self.summary = Summary(self._steps, self._status)
+
+    def _need(self, key: str) -> None:
+        stack = [key]
+        while stack:
+            each = stack.pop()
+            if each not in self._status:
+                self._status[each] = "cached" if self._finished(each) else "waiting"
+                if self._status[each] == "waiting":
+                    stack.extend(other.key for other in self._steps[each].inputs.values())
 
     def unfinished(self) -> bool:
+        """Return whether anything is left to do or under way."""
         return any(status in ("waiting", "running") for status in self._status.values())
 
     def run(self, backend: Backend) -> None:
+        """Hand out what is ready and take in what comes back, until nothing is left."""
+        for key, message in self._damaged.items():
+            self._put_aside(key, message)
         running = 0
         while self.unfinished():
-            elsewhere = 0
             while self._ready and running < backend.capacity:
-                key = self._ready.popleft()
-                if self._may_start(key):
-                    self._set(key, "running")
-                    backend.submit(Order.of(self._steps[key]))
-                    running += 1
+                running += self._start(self._ready.popleft(), backend)
+            outcomes = []
             for report in backend.reports(timeout=0.5):
-                if isinstance(report, tuple):
+                if isinstance(report, Outcome):
+                    outcomes.append(report)
+                    self._settle(report)
+                else:
                     key, done, total, unit = report
                     self._on_event(Event("progress", self._steps[key], done=done, total=total, unit=unit))
-                    continue
-                running -= 1
-                elsewhere += report.status == "busy"
-                self._settle(report)
-            if elsewhere and elsewhere == running + elsewhere:
-                next(iter(backend.reports(timeout=0.2)), None)  # everything is in other hands: do not spin
+            running -= len(outcomes)
+            if outcomes and not running and all(outcome.status == "busy" for outcome in outcomes):
+                time.sleep(BUSY_PAUSE)  # all that is ready is in other hands: ask again in a moment
+
+    def _start(self, key: str, backend: Backend) -> int:
+        if not self._may_start(key):
+            return 0
+        self._set(key, "running")
+        backend.submit(Order.of(self._steps[key]))
+        return 1
+
     def _settle(self, outcome: Outcome) -> None:
         key = outcome.key
         if outcome.status in ("built", "cached"):
-            self._set(key, outcome.status, seconds=outcome.seconds)  # type: ignore[arg-type]
+            self._set(key, "built" if outcome.status == "built" else "cached", seconds=outcome.seconds)
             self._ready.extend(reader for reader in self._readers[key] if self._may_start(reader))
         elif outcome.status == "busy":
             self._again(key, "elsewhere")
@@ -139,13 +163,17 @@ class _Graph:
             self._ready.append(key)
 
     def _rebuild(self, key: str, message: str) -> None:
+        """Put a damaged step aside and need it again, with whatever it needs itself."""
+        self._put_aside(key, message)
+        self._status.pop(key, None)
+        self._need(key)
+        self._ready.extend(each for each in self._steps if self._may_start(each) and each not in self._ready)
+
+    def _put_aside(self, key: str, message: str) -> None:
         with self._store.claim(key) as mine:
             if mine and self._store.folder(key).exists():
                 self._store.quarantine(key)
         self._on_event(Event("damaged", self._steps[key], message=message))
-        self._status[key] = "waiting"
-        if self._may_start(key):
-            self._ready.append(key)
 
     def _fail(self, outcome: Outcome) -> None:
         self.summary.failures[outcome.key] = outcome
@@ -153,7 +181,7 @@ class _Graph:
         doomed = deque(self._readers[outcome.key])
         while doomed:
             key = doomed.popleft()
-            if self._status[key] == "waiting":
+            if self._status.get(key) == "waiting":
                 self._set(key, "skipped", message=f"needs {self._steps[outcome.key].title}")
                 doomed.extend(self._readers[key])
 
@@ -161,12 +189,14 @@ class _Graph:
         try:
             return self._store.get(key) is not None
         except DamagedArtefactError as error:
-            self._rebuild_record(key, error)
+            self._damaged[key] = str(error)
             return False
 
     def _may_start(self, key: str) -> bool:
         inputs = self._steps[key].inputs.values()
-        return self._status[key] == "waiting" and all(self._status[each.key] in ("built", "cached") for each in inputs)
+        return self._status.get(key) == "waiting" and all(
+            self._status.get(each.key) in ("built", "cached") for each in inputs
+        )
 
     def _set(self, key: str, status: Status, *, message: str = "", seconds: float = 0.0) -> None:
         self._status[key] = status

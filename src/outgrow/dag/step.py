@@ -13,7 +13,8 @@ class Step:
     """One unit of work: a function by its dotted name, the spec it gets and the steps it reads.
 
     The key covers function, version, spec and the keys of the inputs: everything that changes numbers, and
-    nothing that does not (paths, hosts, devices, worker counts; `title` is for people).
+    nothing that does not: `title` is for people, `places` says where files outside the store lie, whose content
+    hashes stand in the spec.
     """
 
     function: str
@@ -21,6 +22,7 @@ class Step:
     spec: Mapping[str, Any]
     inputs: Mapping[str, "Step"] = field(default_factory=dict)
     title: str = ""
+    places: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def identity(self) -> dict[str, Any]:
@@ -63,4 +65,4 @@ def _inputs_first(target: Step, done: Mapping[str, Step]) -> Iterator[Step]:
         elif id(step) not in seen:
             seen.add(id(step))
             stack.append((step, True))
-            stack.extend((each, False) for each in reversed(step.inputs.values()))
+            stack.extend((each, False) for each in reversed(list(step.inputs.values())))

@@ -38,13 +38,14 @@ class Order:
     version: int
     spec: Mapping[str, Any]
     inputs: Mapping[str, str]
-    title: str
+    title: str = ""
+    places: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, step: Step) -> "Order":
         """Return the order for this step."""
         inputs = {name: each.key for name, each in step.inputs.items()}
-        return cls(step.key, step.function, step.version, step.spec, inputs, step.title)
+        return cls(step.key, step.function, step.version, step.spec, inputs, step.title, step.places)
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ class Context:
     folder: Path
     runtime: Runtime = field(default_factory=Runtime)
     progress: Callable[[int, int, str], None] = lambda done, total, unit: None
+    places: Mapping[str, str] = field(default_factory=dict)
 
 
 def perform(
@@ -90,9 +92,7 @@ def perform(
     return Outcome(order.key, "built", time.monotonic() - started)
 
 
-def _build(
-    order: Order, *, store: Store, runtime: Runtime, progress: Callable[[int, int, str], None]
-) -> None:
+def _build(order: Order, *, store: Store, runtime: Runtime, progress: Callable[[int, int, str], None]) -> None:
     inputs = {}
     for name, key in order.inputs.items():
         artefact = store.get(key)
@@ -103,9 +103,9 @@ def _build(
     function = getattr(importlib.import_module(module_name), function_name)
     scratch = store.scratch(order.key)
     started, clock = time.time(), time.monotonic()
-    outputs = function(Context(order.spec, inputs, scratch, runtime, progress)) or {}
+    outputs = function(Context(order.spec, inputs, scratch, runtime, progress, order.places)) or {}
     provenance = {"started": started, "seconds": time.monotonic() - clock, **_machine(runtime)}
-    identity = {k: v for k, v in asdict(order).items() if k not in ("key", "title")}
+    identity = {k: v for k, v in asdict(order).items() if k not in ("key", "title", "places")}
     record = {"key": order.key, "title": order.title, **identity, "outputs": outputs, "provenance": provenance}
     store.publish(scratch, record)
 

@@ -1,0 +1,44 @@
+"""The public functions: load a study, run it, read its results."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from outgrow.dag.scheduler import Event, Summary, run_graph
+from outgrow.dag.store import Store
+from outgrow.dag.work import Runtime
+from outgrow.errors import StepError
+from outgrow.plan import Plan, make_plan
+from outgrow.results import Results
+from outgrow.spec import Study, load_study
+
+DEFAULT_STORE = "./outgrow-store"
+
+
+def run(
+    study: Study | str | Path = "chess-quick",
+    *,
+    store: str | Path = DEFAULT_STORE,
+    jobs: int = 1,
+    overrides: Iterable[str] = (),
+    on_event: Callable[[Event], None] = lambda event: None,
+) -> Results:
+    """Run a study (a name, a YAML file or a `Study`) and return its results.
+
+    What the store has is not done again. Raises UsageError for a study that cannot be used and StepError, after
+    everything else was done, if a step failed. With `jobs` above 1 call it below `if __name__ == "__main__":`.
+    """
+    chosen = study if isinstance(study, Study) else load_study(study, list(overrides))
+    plan = make_plan(chosen)
+    summary = run_plan(plan, store=Store(store), jobs=jobs, on_event=on_event)
+    if not summary.ok:
+        outcome = next(iter(summary.failures.values()))
+        title = summary.steps[outcome.key].title
+        raise StepError(f"{len(summary.failures)} steps failed, the first is {title!r}: {outcome.message}")
+    return Results(plan, Store(store))
+
+
+def run_plan(
+    plan: Plan, *, store: Store, jobs: int = 1, on_event: Callable[[Event], None] = lambda event: None
+) -> Summary:
+    """Build what a plan needs and the store has not; return how every step ended."""
+    return run_graph(plan.targets, store=store, runtime=Runtime(jobs=jobs), on_event=on_event)

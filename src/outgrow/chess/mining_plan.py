@@ -1,0 +1,30 @@
+"""The graph that makes the chess tasks from batches of self-play games. Plain data: no engine, no torch."""
+
+from collections.abc import Sequence
+
+from outgrow.dag.step import Step
+from outgrow.versions import step
+
+PUZZLE_BATCHES, BLUNDER_BATCHES = 30, 22
+"""How many of the batches of 500 games are mined: enough for the quotas. The rest is searched for puzzles of
+difficulty 10 alone: there is about one in 4,000 games."""
+PUZZLE_QUOTAS = {"target": 5_000, "max_one_node": 0.85, "max_captures": 0.55}
+BLUNDER_TARGET = 14_000
+
+
+def chess_task_steps(games: Sequence[Step], *, seed: int = 0) -> dict[str, Step]:
+    """Return the last step of each chess task, by the task's name; `games` are `selfplay` steps, in order.
+
+    Each leaves one file, `<task>.parquet`.
+    """
+    puzzles, blunders = {}, {}
+    for i, batch in enumerate(games):
+        spec = {"seed": seed} if i < PUZZLE_BATCHES else {"seed": seed, "only_tens": True}
+        puzzles[f"batch_{i:03d}"] = step("mine_puzzles", spec, {"games": batch}, title=f"puzzles {i}")
+    for i, batch in enumerate(games[:BLUNDER_BATCHES]):
+        blunders[f"batch_{i:03d}"] = step("mine_blunders", {"seed": seed}, {"games": batch}, title=f"blunders {i}")
+    blunder_spec = {"seed": seed, "target": BLUNDER_TARGET}
+    return {
+        "chess-puzzle": step("assemble_puzzles", {"seed": seed, **PUZZLE_QUOTAS}, puzzles, title="chess-puzzle"),
+        "chess-blunder": step("assemble_blunders", blunder_spec, blunders, title="chess-blunder"),
+    }

@@ -1,0 +1,1 @@
+"""Models: the catalogue (no torch), loading and heads (torch)."""

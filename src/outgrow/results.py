@@ -1,0 +1,206 @@
+"""Records -> comparisons with PGR and intervals. Reads records only: no torch, no tables, no model.
+
+Legend: S seeds, N test rows.
+"""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from outgrow.dag.step import Step
+from outgrow.dag.store import Artefact, Store
+from outgrow.errors import StepError
+from outgrow.metrics import (
+    Agreement,
+    MedianPgr,
+    Summary,
+    agreement,
+    median_pgr,
+    ratio_of_mean_gains,
+    summarize,
+)
+from outgrow.plan import Cell, Plan
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Cells that differ in seed only: a row of every table. All figures of a `Summary` stand side by side.
+
+    `agreement` is with the supervisor's predictions on test, all seeds pooled; `diagnostics` are the student's means
+    over seeds (calibration error, illegal mass, ...); `seconds` is the compute of the student's own training.
+    """
+
+    task: str
+    supervisor: str
+    student: str
+    method: str
+    seeds: tuple[int, ...]
+    missing_seeds: tuple[int, ...]
+    summary: Summary
+    agreement: Agreement
+    diagnostics: dict[str, float]
+    seconds: float
+    warnings: tuple[str, ...]
+
+    def plain(self) -> dict[str, Any]:
+        """Return everything as plain data, for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Results:
+    """The comparisons of a study, as far as its cells are finished."""
+
+    plan: Plan
+    store: Store
+
+    @cached_property
+    def comparisons(self) -> list[Comparison]:
+        """Return every comparison that has at least one finished seed, in the study's order."""
+        grouped: dict[tuple[str, str, str, str], list[Cell]] = {}
+        for cell in self.plan.cells:
+            grouped.setdefault((cell.task, cell.supervisor, cell.student, cell.method), []).append(cell)
+        found = (self._comparison(cells) for cells in grouped.values())
+        return [each for each in found if each is not None]
+
+    def table(self) -> list[dict[str, Any]]:
+        """Return the comparisons as flat rows: fractions for accuracies, None where a figure does not exist."""
+        return [_row(each) for each in self.comparisons]
+
+    def aggregates(self) -> dict[str, Any]:
+        """Return PGR over all comparisons: the ratio of mean gains, and the paper's median with what it left out."""
+        summaries = [each.summary for each in self.comparisons]
+        median: MedianPgr = median_pgr([each.pgr.pgr for each in summaries])
+        ratio = ratio_of_mean_gains(
+            [each.student.mean for each in summaries],
+            [each.weak.mean for each in summaries],
+            [each.ceiling.mean for each in summaries],
+        )
+        return {"ratio_of_mean_gains": ratio, **{f"median_pgr_{k}": v for k, v in median._asdict().items()}}
+
+    def _comparison(self, cells: list[Cell]) -> Comparison | None:
+        read = [(cell, found) for cell in cells if (found := self._read(cell)) is not None]
+        if not read:
+            return None
+        source = read[0][1]["source"].outputs
+        truth_N = np.array(source["test_truth"])
+        parts = {name: [found[name].outputs["test"] for _, found in read] for name in ("weak", "result", "ceiling")}
+        correct = {name: np.stack([_correct(each) for each in tests]) for name, tests in parts.items()}
+        zero_shot = read[0][1].get("zero_shot")
+        summary = summarize(
+            weak_SN=correct["weak"],
+            student_SN=correct["result"],
+            ceiling_SN=correct["ceiling"],
+            zero_shot_N=_correct(zero_shot.outputs["test"]) if zero_shot else None,
+            groups_N=np.array(source["test_groups"]),
+        )
+        first = cells[0]
+        return Comparison(
+            task=first.task,
+            supervisor=first.supervisor,
+            student=first.student,
+            method=first.method,
+            seeds=tuple(cell.seed for cell, _ in read),
+            missing_seeds=tuple(cell.seed for cell in cells if cell.seed not in {done.seed for done, _ in read}),
+            summary=summary,
+            agreement=agreement(
+                np.concatenate([each["predicted"] for each in parts["result"]]),
+                np.concatenate([each["predicted"] for each in parts["weak"]]),
+                np.tile(truth_N, len(read)),
+            ),
+            diagnostics=_means(parts["result"]),
+            seconds=sum(found["result"].record["provenance"]["seconds"] for _, found in read),
+            warnings=_warnings([found for _, found in read], summary),
+        )
+
+    def _read(self, cell: Cell) -> dict[str, Artefact] | None:
+        named: dict[str, Step | None] = {
+            "source": cell.source,
+            "weak": cell.weak,
+            "result": cell.result,
+            "ceiling": cell.ceiling,
+            "zero_shot": cell.zero_shot,
+        }
+        found = {name: self._get(step.key) for name, step in named.items() if step is not None}
+        return None if None in found.values() else {name: each for name, each in found.items() if each is not None}
+
+    def _get(self, key: str) -> Artefact | None:
+        if key not in self._records:
+            self._records[key] = self.store.get(key)
+        return self._records[key]
+
+    @cached_property
+    def _records(self) -> dict[str, Artefact | None]:
+        return {}
+
+    def cell(self, task: str, supervisor: str, student: str, method: str, seed: int) -> dict[str, Any]:
+        """Return the records' outputs of one cell, by role; StepError where it is not finished."""
+        wanted = (task, supervisor, student, method, seed)
+        for cell in self.plan.cells:
+            if (cell.task, cell.supervisor, cell.student, cell.method, cell.seed) == wanted:
+                found = self._read(cell)
+                if found is None:
+                    raise StepError(f"the cell {wanted} is not finished")
+                return {name: artefact.outputs for name, artefact in found.items()}
+        raise StepError(f"the study has no cell {wanted}")
+
+
+def _correct(test: dict[str, Any]) -> np.ndarray:
+    return np.frombuffer(test["correct"].encode(), np.uint8) - ord("0")
+
+
+def _means(tests: Iterable[dict[str, Any]]) -> dict[str, float]:
+    rows = list(tests)
+    names = [name for name, value in rows[0].items() if isinstance(value, float) and name != "accuracy"]
+    return {name: float(np.mean([row[name] for row in rows])) for name in names}
+
+
+def _warnings(read: list[dict[str, Artefact]], summary: Summary) -> tuple[str, ...]:
+    """Return why this row should be read with care."""
+    found = []
+    if summary.ceiling.mean <= summary.weak.mean:
+        found.append("the ceiling is not above the supervisor: there is no gap to recover")
+    elif not summary.pgr.bounded:
+        found.append("the gap between supervisor and ceiling is within noise: PGR is unbounded")
+    if summary.zero_shot is not None and summary.student.mean < summary.zero_shot.mean:
+        found.append("the student ends below its zero-shot accuracy: weak supervision did harm")
+    if summary.gain.rows_only:
+        found.append("one seed only: the intervals cover the test rows, not training")
+    machines = [each.record["provenance"] for cell in read for each in cell.values()]
+    for name in ("device", "packages"):
+        kinds = {str(sorted(m[name].items()) if isinstance(m[name], dict) else m[name]) for m in machines if m[name]}
+        if name == "device" and len(kinds) > 1:
+            found.append(f"computed on different devices: {', '.join(sorted(kinds))}")
+    return tuple(found)
+
+
+def _row(each: Comparison) -> dict[str, Any]:
+    summary = each.summary
+    accuracies = {"weak": summary.weak, "student_accuracy": summary.student, "ceiling": summary.ceiling}
+    row: dict[str, Any] = {
+        "task": each.task,
+        "supervisor": each.supervisor,
+        "student": each.student,
+        "method": each.method,
+        "seeds": len(each.seeds),
+    }
+    for name, estimate in (*accuracies.items(), ("gain", summary.gain)):
+        row |= {name: estimate.mean, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
+    row["zero_shot"] = summary.zero_shot.mean if summary.zero_shot else None
+    row["floor"] = summary.floor_name
+    for name, interval in (("pgr", summary.pgr), ("net_pgr", summary.net_pgr)):
+        row |= {
+            name: interval.pgr if interval else None,
+            f"{name}_low": interval.low if interval else None,
+            f"{name}_high": interval.high if interval else None,
+            f"{name}_bounded": interval.bounded if interval else None,
+        }
+    row |= {
+        "agreement": each.agreement.overall,
+        "agreement_where_right": each.agreement.where_right,
+        "agreement_where_wrong": each.agreement.where_wrong,
+    }
+    return row | each.diagnostics | {"seconds": each.seconds, "warnings": list(each.warnings)}

@@ -1,0 +1,18 @@
+"""Step: a finetuned model's labels on one split. Labels and their accuracy land together."""
+
+from typing import Any
+
+from safetensors.torch import load_file
+
+from outgrow.dag.work import Context
+from outgrow.steps.bench import Bench
+
+
+def label(context: Context) -> dict[str, Any]:
+    """Load the weights of input `model` and write labels.parquet for the spec's split."""
+    bench = Bench(context)
+    bench.scorer.load_state_dict(load_file(context.inputs["model"].path("weights.safetensors")))
+    examples = bench.examples(context.spec["split"])
+    labels = bench.predict(examples, file="labels.parquet")
+    accuracy = float((labels.predicted() == examples.truth_N).mean())
+    return {"rows": len(examples), "accuracy": accuracy}

@@ -1,0 +1,65 @@
+"""Step: weak labels from a file: human labels, another model's, an ensemble's."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from outgrow.dag.store import file_sha256
+from outgrow.dag.work import Context
+from outgrow.errors import StepError
+from outgrow.examples import Labels
+from outgrow.tables import write_labels
+from outgrow.tasks import find_task
+
+
+def label_file(context: Context) -> dict[str, Any]:
+    """Read JSONL or Parquet rows of `id` and `probabilities` (K numbers) or `label` (an option or its number)."""
+    path, spec = Path(context.places["labels"]), context.spec
+    if file_sha256(path) != spec["sha256"]:
+        raise StepError(f"{path} has changed since the study was planned: run the study again")
+    options = find_task(spec["task"]).options()
+    rows = _rows(path)
+    if not rows:
+        raise StepError(f"{path} has no rows")
+    index = {option: i for i, option in enumerate(options)}
+    vectors = [_vector(row, number, index, path) for number, row in enumerate(rows, start=1)]
+    labels = Labels.from_dense([str(row["id"]) for row in rows], np.stack(vectors))
+    write_labels(context.folder / "labels.parquet", labels)
+    return {"rows": len(labels)}
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    if path.suffix == ".parquet":
+        table: list[dict[str, Any]] = pq.read_table(path).to_pylist()
+        return table
+    rows = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            rows.append(json.loads(line))
+        except ValueError:
+            raise StepError(f"{path}, row {number}: not a JSON object") from None
+    return rows
+
+
+def _vector(row: dict[str, Any], number: int, index: dict[str, int], path: Path) -> np.ndarray:
+    where = f"{path}, row {number}"
+    if not isinstance(row, dict) or "id" not in row:
+        raise StepError(f"{where}: it has no id")
+    if "probabilities" in row:
+        vector = np.asarray(row["probabilities"], np.float64)
+        if vector.shape != (len(index),) or not np.isfinite(vector).all() or (vector < 0).any():
+            raise StepError(f"{where}: probabilities must be {len(index)} numbers of at least 0")
+        if abs(vector.sum() - 1) > 1e-3:
+            raise StepError(f"{where}: probabilities add up to {vector.sum():.4f}, not 1")
+        normalised: np.ndarray = vector / vector.sum()
+        return normalised
+    value = row.get("label")
+    option = index.get(value, -1) if isinstance(value, str) else value
+    if not isinstance(option, int) or isinstance(option, bool) or not 0 <= option < len(index):
+        raise StepError(f"{where}: the label {value!r} is none of the {len(index)} options")
+    vector = np.zeros(len(index))
+    vector[option] = 1.0
+    return vector

@@ -1,0 +1,48 @@
+"""Examples and labels as Parquet tables. The only place that knows their columns."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from outgrow.examples import Examples, Labels
+
+
+def write_examples(path: Path, examples: Examples) -> None:
+    """Write id, group, text and truth, one row an example."""
+    columns = {
+        "id": list(examples.ids),
+        "group": list(examples.groups),
+        "text": list(examples.texts),
+        "truth": pa.array(examples.truth_N, pa.int32()),
+    }
+    pq.write_table(pa.table(columns), path, compression="zstd")
+
+
+def read_examples(path: Path) -> Examples:
+    """Read what `write_examples` wrote."""
+    table = pq.read_table(path)
+    ids, groups, texts = (tuple(table[name].to_pylist()) for name in ("id", "group", "text"))
+    return Examples(ids, groups, texts, table["truth"].to_numpy().astype(np.int64))
+
+
+def write_labels(path: Path, labels: Labels) -> None:
+    """Write id, the stored options and their probabilities; the number of options goes into the metadata."""
+    columns = {
+        "id": list(labels.ids),
+        "options": pa.array(list(labels.options_NT), pa.list_(pa.int32())),
+        "probabilities": pa.array(list(labels.probabilities_NT), pa.list_(pa.float32())),
+    }
+    table = pa.table(columns).replace_schema_metadata({"num_options": str(labels.num_options)})
+    pq.write_table(table, path, compression="zstd")
+
+
+def read_labels(path: Path) -> Labels:
+    """Read what `write_labels` wrote."""
+    table = pq.read_table(path)
+    num_options = int((table.schema.metadata or {})[b"num_options"])
+    options_NT, probabilities_NT = (
+        np.stack(table[name].to_numpy(zero_copy_only=False)) for name in ("options", "probabilities")
+    )
+    return Labels(tuple(table["id"].to_pylist()), options_NT, probabilities_NT, num_options)

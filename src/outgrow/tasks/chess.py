@@ -1,0 +1,90 @@
+"""The chess family: mined puzzles and blunders, and lichess puzzles, as examples. Knows no model.
+
+An example's text is the position, seen from the side to move, in the words of `chess.encoding`.
+"""
+
+import csv
+import gzip
+import io
+from pathlib import Path
+from typing import Any
+
+import chess
+import numpy as np
+
+from outgrow.chess.encoding import board_of, move_word, move_words, position_words
+from outgrow.errors import UsageError
+from outgrow.examples import Examples, Labels
+
+
+def position_text(row: dict[str, Any]) -> str:
+    """Format a puzzle: the position, ending in the query. The solution is not read."""
+    return " ".join(position_words(chess.Board(row["fen"])))
+
+
+def move_text(row: dict[str, Any]) -> str:
+    """Format a position and a move made in it, the move last. The label is not read."""
+    board = chess.Board(row["fen"])
+    return " ".join([*position_words(board), move_word(chess.Move.from_uci(row["move"]), board.turn)])
+
+
+def read_puzzles(path: Path) -> Examples:
+    """Read mined puzzles: the options are all moves, the right one is the solution."""
+    rows = _parquet_rows(path)
+    index = {word: i for i, word in enumerate(move_words())}
+    truth = [index[move_word(chess.Move.from_uci(r["solution"]), chess.Board(r["fen"]).turn)] for r in rows]
+    return _examples(rows, [position_text(r) for r in rows], truth)
+
+
+def read_blunders(path: Path) -> Examples:
+    """Read mined positions with a move: option 1 says that the move is a blunder."""
+    rows = _parquet_rows(path)
+    return _examples(rows, [move_text(r) for r in rows], [r["label"] for r in rows])
+
+
+def read_lichess(path: Path) -> Examples:
+    """Read lichess's puzzle CSV (plain or .gz): its first move is the opponent's, its second the solution.
+
+    Rows with a blank game URL are groups of their own. A row that is not a puzzle raises UsageError with its number.
+    """
+    raw = path.read_bytes()
+    text = (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode("utf-8")
+    index = {word: i for i, word in enumerate(move_words())}
+    ids, groups, texts, truth = [], [], [], []
+    for number, row in enumerate(csv.DictReader(io.StringIO(text)), start=2):
+        try:
+            board = chess.Board(row["FEN"])
+            first, second = row["Moves"].split()[:2]
+            board.push_uci(first)
+            solution = board.parse_uci(second)
+        except (KeyError, ValueError, TypeError) as error:
+            raise UsageError(f"{path.name}, line {number}: not a lichess puzzle ({error!r:.100})") from None
+        game = (row.get("GameUrl") or "").partition("#")[0].split("/")
+        ids.append(row["PuzzleId"])
+        groups.append(game[3] if len(game) > 3 else row["PuzzleId"])
+        texts.append(" ".join(position_words(board)))
+        truth.append(index[move_word(solution, board.turn)])
+    return Examples(tuple(ids), tuple(groups), tuple(texts), np.array(truth, np.int64))
+
+
+def illegal_mass(labels: Labels, examples: Examples) -> dict[str, float]:
+    """Return the mean probability that the labels give to moves the rules forbid."""
+    index = {word: i for i, word in enumerate(move_words())}
+    legal_mass = 0.0
+    for text, probabilities_K in zip(examples.texts, labels.dense(), strict=True):
+        legal = [index[move.uci()] for move in board_of(text.split()).legal_moves]
+        legal_mass += float(probabilities_K[legal].sum())
+    return {"illegal_mass": max(0.0, 1.0 - legal_mass / len(examples))}
+
+
+def _parquet_rows(path: Path) -> list[dict[str, Any]]:
+    import pyarrow.parquet as pq
+
+    rows: list[dict[str, Any]] = pq.read_table(path).to_pylist()
+    return rows
+
+
+def _examples(rows: list[dict[str, Any]], texts: list[str], truth: list[int]) -> Examples:
+    return Examples(
+        tuple(str(r["id"]) for r in rows), tuple(str(r["game"]) for r in rows), tuple(texts), np.array(truth, np.int64)
+    )

@@ -1,0 +1,1 @@
+"""Finetuning: losses, batches, the loop, inference. Knows tensors, no tasks and no store."""
