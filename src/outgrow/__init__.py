@@ -1,11 +1,15 @@
-"""Weak-to-strong generalization, measured: can a student outgrow its supervisor?"""
+"""Weak-to-strong generalization, measured: whether a student can outgrow its supervisor."""
 
-from outgrow.api import run
-from outgrow.dag.store import Store
-from outgrow.errors import StepError, UsageError
-from outgrow.plan import Plan, make_plan
-from outgrow.results import Comparison, Results
-from outgrow.spec import Study, load_study
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from outgrow.api import run
+    from outgrow.dag.store import Store
+    from outgrow.errors import StepError, UsageError
+    from outgrow.plan import Plan, make_plan
+    from outgrow.results import Comparison, Results
+    from outgrow.spec import Study, load_study
 
 __all__ = [
     "Comparison",
@@ -20,3 +24,20 @@ __all__ = [
     "run",
 ]
 __version__ = "0.1.0"
+
+_HOMES = {
+    "outgrow.api": ("run",),
+    "outgrow.dag.store": ("Store",),
+    "outgrow.errors": ("StepError", "UsageError"),
+    "outgrow.plan": ("Plan", "make_plan"),
+    "outgrow.results": ("Comparison", "Results"),
+    "outgrow.spec": ("Study", "load_study"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Names are looked up when first used: `outgrow --help` must not wait for numpy, scipy and pydantic.
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(home), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

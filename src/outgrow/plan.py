@@ -100,13 +100,13 @@ class _Block:
                     continue
                 cells.append(self._cell(name, supervisor, student, method, between))
         if not cells and not notes:
-            notes.append(f"no student of {self.block.task} is larger than its supervisor")
+            notes.append(f"every student of {self.block.task} is smaller than its supervisor")
         return cells, notes
 
     def _pairs(self) -> Iterator[tuple[str | LabelFile, str]]:
         for supervisor in self.block.supervisors:
             for student in self.block.students:
-                if isinstance(supervisor, LabelFile) or self._size(student) > self._size(supervisor):
+                if isinstance(supervisor, LabelFile) or self._size(student) >= self._size(supervisor):
                     yield supervisor, student
 
     def _size(self, name: str) -> int:

@@ -15,9 +15,11 @@ from outgrow.dag.store import Artefact, Store
 from outgrow.errors import StepError
 from outgrow.metrics import (
     Agreement,
+    Estimate,
     MedianPgr,
     Summary,
     agreement,
+    contrast_interval,
     median_pgr,
     ratio_of_mean_gains,
     summarize,
@@ -75,11 +77,28 @@ class Results:
         summaries = [each.summary for each in self.comparisons]
         median: MedianPgr = median_pgr([each.pgr.pgr for each in summaries])
         ratio = ratio_of_mean_gains(
-            [each.student.mean for each in summaries],
-            [each.weak.mean for each in summaries],
-            [each.ceiling.mean for each in summaries],
+            weaks=[each.weak.mean for each in summaries],
+            students=[each.student.mean for each in summaries],
+            ceilings=[each.ceiling.mean for each in summaries],
         )
         return {"ratio_of_mean_gains": ratio, **{f"median_pgr_{k}": v for k, v in median._asdict().items()}}
+
+    def difference(self, first: Comparison, second: Comparison) -> Estimate | None:
+        """Return the first student's accuracy minus the second's, paired by test row and seed.
+
+        Both are of one task and one set of rows; None where they have no finished seed in common.
+        """
+        seeds = [seed for seed in first.seeds if seed in second.seeds]
+        if not seeds:
+            return None
+        pairs = [[self._cell_tests(each, seed) for seed in seeds] for each in (first, second)]
+        values_SN = np.stack([_correct(test).astype(float) for test, _ in pairs[0]])
+        values_SN -= np.stack([_correct(test) for test, _ in pairs[1]])
+        return contrast_interval(values_SN, np.array(pairs[0][0][1]))
+
+    def _cell_tests(self, of: Comparison, seed: int) -> tuple[dict[str, Any], list[int]]:
+        outputs = self.cell(of.task, of.supervisor, of.student, of.method, seed)
+        return outputs["result"]["test"], outputs["source"]["test_groups"]
 
     def _comparison(self, cells: list[Cell]) -> Comparison | None:
         read = [(cell, found) for cell in cells if (found := self._read(cell)) is not None]
@@ -109,7 +128,7 @@ class Results:
             agreement=agreement(
                 np.concatenate([each["predicted"] for each in parts["result"]]),
                 np.concatenate([each["predicted"] for each in parts["weak"]]),
-                np.tile(truth_N, len(read)),
+                truth_N=np.tile(truth_N, len(read)),
             ),
             diagnostics=_means(parts["result"]),
             seconds=sum(found["result"].record["provenance"]["seconds"] for _, found in read),

@@ -66,7 +66,7 @@ class LabelFile(Spec):
 
 
 class Comparison(Spec):
-    """A block of the grid: every supervisor with every larger student, every method, on one task."""
+    """A block of the grid: every supervisor with every student at least as large, every method, on one task."""
 
     task: str
     supervisors: tuple[str | LabelFile, ...] = Field(min_length=1)

@@ -39,6 +39,10 @@ def test_calibration_error_is_zero_when_each_bin_is_as_right_as_it_is_sure():
     assert expected_calibration_error([1.0, 1.0], [0, 0]) == pytest.approx(1)
 
 
+def test_a_confidence_on_an_edge_belongs_to_the_bin_below():
+    assert expected_calibration_error([0.5, 0.4], [1, 0], num_bins=2) == pytest.approx(0.05)
+
+
 @given(seeds)
 def test_brier_and_log_likelihood_match_loops_over_rows(seed):
     probs, truth = drawn(seed)

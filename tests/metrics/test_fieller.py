@@ -80,6 +80,20 @@ def test_units_change_nothing(seed, gap, scale, sign):
     close(fieller_interval(sign * scale * gain_SN, sign * scale * gap_SN, groups_N=GROUPS_N), before)
 
 
+@pytest.mark.parametrize("sign", [-1, 1])
+@pytest.mark.parametrize("scale", [-1, 1e-5, 1e5])
+@pytest.mark.parametrize("gap", [0.0, 0.5, 1.0, 4.0])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_gain_in_another_unit_has_the_set_in_that_unit(seed, gap, scale, sign):
+    gain_SN, gap_SN = drawn(seed, gap=gap)
+    before = fieller_interval(gain_SN, gap_SN, groups_N=GROUPS_N)
+    after = fieller_interval(sign * scale * gain_SN, sign * gap_SN, groups_N=GROUPS_N)
+    assert after.kind == before.kind
+    assert after.pgr == pytest.approx(scale * before.pgr)
+    if before.low is not None:
+        assert_allclose((after.low, after.high), sorted((scale * before.low, scale * before.high)), rtol=1e-5)
+
+
 @given(seeds)
 @settings(max_examples=30)
 def test_the_opposite_recovery_is_one_minus_the_set(seed):

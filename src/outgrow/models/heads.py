@@ -8,6 +8,7 @@ from typing import Literal
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils import logging as transformers_logging
 
 from outgrow.errors import StepError
 
@@ -29,6 +30,12 @@ class Scorer(torch.nn.Module):
         hidden_BTD = self.backbone(tokens_BT, use_cache=False).last_hidden_state
         logits_BK: torch.Tensor = self.head(hidden_BTD[torch.arange(len(length_B)), length_B - 1])
         return logits_BK.float()
+
+
+def quiet() -> None:
+    """Silence the library's progress bars, and its warning where rows are passed without an attention mask."""
+    transformers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:

@@ -1,6 +1,5 @@
 """A step's working place: its task, its model, the tokens of its texts. What the model steps do alike."""
 
-import logging
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from outgrow.errors import StepError
 from outgrow.examples import Examples, Labels, cut, joined, seeded_order
 from outgrow.metrics import expected_calibration_error
 from outgrow.models.catalog import fingerprint
-from outgrow.models.heads import load_scorer, load_tokenizer
+from outgrow.models.heads import load_scorer, load_tokenizer, quiet
 from outgrow.tables import read_examples, read_labels, write_labels
 from outgrow.tasks import find_task
 from outgrow.training.batches import Tokens, tokenize
@@ -27,7 +26,7 @@ class Bench:
 
     def __init__(self, context: Context) -> None:
         torch.set_num_threads(context.runtime.threads)
-        logging.getLogger("transformers").setLevel(logging.ERROR)  # it warns where no attention mask is passed
+        quiet()
         self.context, self.spec, self.device = context, context.spec, context.runtime.device
         self.task = find_task(self.spec["task"])
         folder = Path(context.places["model"])

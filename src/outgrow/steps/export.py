@@ -12,11 +12,13 @@ from outgrow.chess.pretraining import SIZES, Recipe, new_model
 from outgrow.dag.store import Artefact, file_sha256
 from outgrow.dag.work import Context
 from outgrow.models.catalog import count_parameters
+from outgrow.models.heads import quiet
 
 
 def export(context: Context) -> dict[str, Any]:
     """Write config.json, model.safetensors, tokenizer.json and card.json from the last chunk of input `chunk_...`."""
     chunks = [each for name, each in sorted(context.inputs.items()) if name.startswith("chunk")]
+    quiet()
     recipe = Recipe(**context.spec["recipe"])
     model = new_model(recipe)
     state = load_file(chunks[-1].path("state.safetensors"))
@@ -41,7 +43,7 @@ def _card(recipe: Recipe, weights: Path, chunks: list[Artefact], corpus: Artefac
         "sha256": file_sha256(weights),
         "licence": "MIT",
         "trained_on": (
-            "moves as played by Stockfish 15 at mixed strength in seeded self-play; positions of odd canonical hash only"
+            "moves as played by Stockfish 15 at mixed strength in seeded self-play, from positions of odd hash only"
         ),
         "corpus": {name: corpus.outputs[name] for name in ("train", "held_out")},
         "positions": chunks[-1].outputs["positions"],

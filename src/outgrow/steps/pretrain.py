@@ -1,6 +1,5 @@
 """Step: one chunk of a ladder model's pretraining; a chain of chunks is the whole."""
 
-import logging
 from typing import Any
 
 import numpy as np
@@ -10,12 +9,13 @@ from safetensors.torch import save_file as save_tensors
 
 from outgrow.chess import pretraining
 from outgrow.dag.work import Context
+from outgrow.models.heads import quiet
 
 
 def pretrain(context: Context) -> dict[str, Any]:
     """Go on from input `previous` (if there is one) for `chunk` steps on input `corpus`; write state.safetensors."""
     torch.set_num_threads(context.runtime.threads)
-    logging.getLogger("transformers").setLevel(logging.ERROR)  # it warns that no attention mask is passed
+    quiet()
     recipe = pretraining.Recipe(**context.spec["recipe"])
     first = context.spec["first"]
     last = min(first + context.spec["chunk"], recipe.steps)
