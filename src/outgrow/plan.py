@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -187,7 +188,7 @@ class _Block:
 
     def _spec(self, model: Model, splits: Sequence[str]) -> dict[str, Any]:
         settings = self.training.plain()
-        for name in ("lr", "stop"):  # said elsewhere in the spec
+        for name in ("lr", "stop", "tune_seeds"):  # said elsewhere in the graph
             del settings[name]
         if self.training.stop == "last":
             del settings["checks"]
@@ -208,7 +209,6 @@ class _Block:
 
     def _tune(self, model: Model) -> Step:
         spec = self._spec(model, []) | {
-            "seed": 0,
             "train": {"splits": ["tune_fit"], "labels": "truth", "hard": False},
             "validation": None,
             "loss": "cross-entropy",
@@ -217,9 +217,10 @@ class _Block:
             "keep_weights": False,
         }
         runs = {}
-        for lr in LEARNING_RATES:
+        for lr, seed in product(LEARNING_RATES, range(self.training.tune_seeds)):
             title = f"tune {model.name} at {lr:g}, {self.task.name}"
-            runs[f"run_{lr:g}"] = self._model_step("finetune", model, spec | {"lr": lr}, {"task": self.source}, title)
+            run = spec | {"lr": lr, "seed": seed}
+            runs[f"run_{lr:g}_{seed}"] = self._model_step("finetune", model, run, {"task": self.source}, title)
         return step("tune", {}, runs, title=f"tune {model.name}, {self.task.name}")
 
     def _zero_shot(self, name: str) -> Step | None:

@@ -188,11 +188,20 @@ def _warnings(read: list[dict[str, Artefact]], summary: Summary) -> tuple[str, .
         found.append("the student ends below its zero-shot accuracy: weak supervision did harm")
     if summary.gain.rows_only:
         found.append("one seed only: the intervals cover the test rows, not training")
+    students = [cell["result"].outputs for cell in read]
+    found += sorted({f"CHEATING: {what}" for each in students for what in each.get("cheating", [])})
+    if any(each.get("lr_at_edge") for each in students):
+        found.append("the best learning rate lies at the edge of its grid: a better one may lie beyond")
     machines = [each.record["provenance"] for cell in read for each in cell.values()]
-    for name in ("device", "packages"):
-        kinds = {str(sorted(m[name].items()) if isinstance(m[name], dict) else m[name]) for m in machines if m[name]}
-        if name == "device" and len(kinds) > 1:
-            found.append(f"computed on different devices: {', '.join(sorted(kinds))}")
+    for what, kinds in (
+        ("devices", {each["device"] for each in machines}),
+        (
+            "library versions",
+            {str(sorted(each["packages"].items())) for each in machines if "torch" in each["packages"]},
+        ),
+    ):
+        if len(kinds) > 1:
+            found.append(f"computed with different {what}: {'; '.join(sorted(kinds))}")
     return tuple(found)
 
 

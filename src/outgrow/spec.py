@@ -51,6 +51,8 @@ class Training(Spec):
     epochs: Positive = 3
     batch: Positive = 32
     lr: Annotated[float, Field(gt=0)] | Literal["default", "tune"] = "default"
+    tune_seeds: Positive = 1
+    """Runs that each learning rate of a `tune` step is averaged over."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1
     stop: Literal["last", "weak", "truth"] = "last"

@@ -43,7 +43,7 @@ class PgrInterval:
 
     kind says what the set is. "interval": all from low to high, the only kind that is `bounded`. "complement": all
     but what lies strictly between low and high. "everything", and "nothing" (the denominator is zero in every row,
-    the numerator significant): low and high are None. A set in several pieces is shown as the smallest of these that
+    the numerator significant): low and high are None. A set in several pieces is shown as one of these that
     holds all of them. A ray would need a denominator exactly at its critical value; it shows as one huge end.
     """
 

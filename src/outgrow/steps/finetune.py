@@ -1,5 +1,6 @@
 """Step: one finetuned model. Supervisors, students, ceilings and tuning runs are all this, with other labels."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -43,12 +44,20 @@ def finetune(context: Context) -> dict[str, Any]:
     return {
         "test": bench.test(spec["evaluate"]),
         "lr": lr,
+        "lr_at_edge": "tune" in context.inputs and context.inputs["tune"].outputs["at_edge"],
+        "cheating": _cheating(spec),
         "steps": steps,
         "kept_step": trained.kept_step,
         "loss": [round(float(part.mean()), 5) for part in np.array_split(np.array(trained.losses), min(20, steps))],
         "validation_agreement": trained.agreement,
         "label_accuracy": float((labels.predicted() == examples.truth_N).mean()),
     }
+
+
+def _cheating(spec: Mapping[str, Any]) -> list[str]:
+    """Return what a student trained on weak labels was told of the truth."""
+    stopped_on_truth = spec["train"]["labels"] == "weak" and (spec["validation"] or {}).get("labels") == "truth"
+    return ["stopped on the truth of student_validation"] if stopped_on_truth else []
 
 
 def _labels(bench: Bench, examples: Examples, kind: dict[str, Any]) -> Labels:

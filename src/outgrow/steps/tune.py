@@ -1,16 +1,20 @@
 """Step: the learning rate of one model on one task, from finished finetuning runs over a fixed grid."""
 
+from statistics import fmean
 from typing import Any
 
 from outgrow.dag.work import Context
 
 
 def tune(context: Context) -> dict[str, Any]:
-    """Choose the rate with the best accuracy on the tune split's held-back part; of equal ones the lowest."""
-    runs = sorted((each.outputs["lr"], each.outputs["test"]["accuracy"]) for each in context.inputs.values())
-    lr = max(runs, key=lambda run: (run[1], -run[0]))[0]
+    """Choose the rate with the best mean accuracy on the tune split's held-back part; of equal ones the lowest."""
+    accuracies: dict[float, list[float]] = {}
+    for run in context.inputs.values():
+        accuracies.setdefault(run.outputs["lr"], []).append(run.outputs["test"]["accuracy"])
+    means = {lr: fmean(found) for lr, found in sorted(accuracies.items())}
+    lr = max(means, key=lambda rate: (means[rate], -rate))
     return {
         "lr": lr,
-        "accuracy": {f"{rate:g}": accuracy for rate, accuracy in runs},
-        "at_edge": lr in (runs[0][0], runs[-1][0]),
+        "accuracy": {f"{rate:g}": mean for rate, mean in means.items()},
+        "at_edge": lr in (min(means), max(means)),
     }
