@@ -7,7 +7,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from outgrow.dag.step import Step
+from outgrow.dag.step import Step, closure
 from outgrow.dag.store import file_sha256
 from outgrow.errors import UsageError
 from outgrow.methods import METHODS, Method, check_method, find_method
@@ -54,11 +54,10 @@ class Plan:
     def targets(self) -> list[Step]:
         """Return the steps to run; the longest chains come first."""
         found = {each.key: each for cell in self.cells for each in cell.steps}
-        return sorted(found.values(), key=lambda each: -_depth(each))
-
-
-def _depth(each: Step) -> int:
-    return 1 + max((_depth(other) for other in each.inputs.values()), default=0)
+        depth: dict[str, int] = {}
+        for key, each in closure(found.values()).items():  # inputs come first
+            depth[key] = 1 + max((depth[other.key] for other in each.inputs.values()), default=0)
+        return sorted(found.values(), key=lambda each: -depth[each.key])
 
 
 def make_plan(study: Study) -> Plan:

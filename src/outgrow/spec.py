@@ -172,10 +172,10 @@ def _index(at: list[Any], name: str, override: str) -> int:
 def _readable(error: ValidationError) -> str:
     parts = []
     for each in error.errors():
-        where = ".".join(str(part) for part in each["loc"] if not str(part)[0].isupper())
+        where = ".".join(str(part) for part in each["loc"] if not str(part)[:1].isupper())
         if each["type"] == "extra_forbidden":
             near = str(unknown("key", str(each["loc"][-1]), _fields_at(each["loc"])))
-            parts.append(f"{where}: {near}")
+            parts.append(f"{where or 'study'}: {near}")
         else:
             parts.append(f"{where or 'study'}: {each['msg'].removeprefix('Value error, ')} (got {each['input']!r:.60})")
     return "; ".join(dict.fromkeys(parts))

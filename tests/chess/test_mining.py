@@ -6,7 +6,7 @@ import chess
 import pyarrow as pa
 import pytest
 
-from outgrow.chess.blunders import SOURCES, blunders_of_game, choose_blunders, label_of, move_loss
+from outgrow.chess.blunders import MAX_SCORE, SOURCES, blunders_of_game, choose_blunders, label_of, move_loss
 from outgrow.chess.encoding import canonical_parity
 from outgrow.chess.engine import MATE, Line
 from outgrow.chess.mining import canonical_words, even_spots, write_rows
@@ -83,10 +83,15 @@ def test_mirrored_positions_count_as_one():
 
 def test_blunders_are_balanced_within_each_source_whatever_is_mined():
     draws = [(i, SOURCES[derive(0, i) % 2], int(derive(1, i) % 3 > 0)) for i in range(200)]
-    mined = [{"id": str(i), "game": i, "fen": position(1, i), "source": s, "label": n} for i, s, n in draws]
-    cells = Counter((row["source"], row["label"]) for row in choose_blunders(mined, seed=0, target=160))
+    mined = [
+        {"id": str(i), "game": i, "fen": position(1, i), "source": s, "label": n, "best_cp": i * 3} for i, s, n in draws
+    ]
+    chosen = choose_blunders(mined, seed=0, target=160)
+    cells = Counter((row["source"], row["label"]) for row in chosen)
     assert len(cells) == 4
     assert len(set(cells.values())) == 1
+    assert max(row["best_cp"] for row in chosen) <= MAX_SCORE
+    assert choose_blunders(list(reversed(mined)), seed=0, target=160) == chosen
 
 
 def test_labels_leave_out_what_lies_between():

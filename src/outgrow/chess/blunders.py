@@ -132,8 +132,12 @@ def _random_move(board: chess.Board, rng: np.random.Generator) -> str:
 
 
 def choose_blunders(rows: Rows, *, seed: int, target: int) -> Rows:
-    """Return at most `target` rows in seeded order, as many of each label within each source."""
-    rows = without_duplicates(sorted(rows, key=lambda row: (row["game"], row["id"])))
+    """Return at most `target` rows in seeded order, as many of each label within each source.
+
+    Left out: a position that turns out to be decided because the move is better than what seemed best.
+    """
+    undecided = (row for row in rows if abs(row["best_cp"]) <= MAX_SCORE)
+    rows = without_duplicates(sorted(undecided, key=lambda row: (row["game"], row["id"])))
     order = generator(seed, "choose blunders").permutation(len(rows))
     cells: dict[tuple[str, int], list[int]] = {(source, label): [] for source in SOURCES for label in (0, 1)}
     for place in order:

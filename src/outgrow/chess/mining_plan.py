@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from outgrow.dag.step import Step
 from outgrow.versions import step
 
-PUZZLE_BATCHES, BLUNDER_BATCHES = 30, 22
-"""How many of the batches of 500 games are mined: enough for the quotas. The rest is searched for puzzles of
-difficulty 10 alone: there is about one in 4,000 games."""
+PUZZLE_BATCHES, TENS_BATCHES, BLUNDER_BATCHES = 22, 30, 25
+"""How many of the batches of 500 games are mined, enough for the quotas; after those for puzzles, some more are
+searched for puzzles of difficulty 10 alone: there is about one in 4,000 games."""
 PUZZLE_QUOTAS = {"target": 5_000, "max_one_node": 0.85, "max_captures": 0.55}
 BLUNDER_TARGET = 14_000
 
@@ -18,7 +18,7 @@ def chess_task_steps(games: Sequence[Step], *, seed: int = 0) -> dict[str, Step]
     Each leaves one file, `<task>.parquet`.
     """
     puzzles, blunders = {}, {}
-    for i, batch in enumerate(games):
+    for i, batch in enumerate(games[: PUZZLE_BATCHES + TENS_BATCHES]):
         spec = {"seed": seed} if i < PUZZLE_BATCHES else {"seed": seed, "only_tens": True}
         puzzles[f"batch_{i:03d}"] = step("mine_puzzles", spec, {"games": batch}, title=f"puzzles {i}")
     for i, batch in enumerate(games[:BLUNDER_BATCHES]):

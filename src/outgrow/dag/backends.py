@@ -76,9 +76,16 @@ class Processes:
 
     def submit(self, order: Order) -> None:
         """Hand the order to an idle worker, started if there is none."""
-        worker = self._idle.pop() if self._idle else _Worker(self._store, self._runtime)
-        worker.pipe.send_bytes(json.dumps(asdict(order)).encode())
-        self._busy[worker.pipe] = worker, order
+        message = json.dumps(asdict(order)).encode()
+        while True:
+            worker = self._idle.pop() if self._idle else _Worker(self._store, self._runtime)
+            try:
+                worker.pipe.send_bytes(message)
+            except OSError:  # it died while it was idle
+                worker.stop()
+            else:
+                self._busy[worker.pipe] = worker, order
+                return
 
     def reports(self, timeout: float) -> Iterator[Report]:
         """Yield finished orders and progress; a worker that died reports its order as lost."""
@@ -101,8 +108,7 @@ class Processes:
     def close(self) -> None:
         """Kill the workers: what they had not published is rubbish by construction."""
         for worker in [*self._idle, *(worker for worker, _ in self._busy.values())]:
-            worker.process.kill()
-            worker.process.join()
+            worker.stop()
 
 
 class _Worker:
@@ -117,6 +123,11 @@ class _Worker:
         for name, value in before.items():
             os.environ.pop(name) if value is None else os.environ.update({name: value})
         theirs.close()
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.join()
+        self.pipe.close()
 
     def obituary(self) -> str:
         self.process.join(5)

@@ -131,7 +131,8 @@ class _Graph:
                     key, done, total, unit = report
                     self._on_event(Event("progress", self._steps[key], done=done, total=total, unit=unit))
             running -= len(outcomes)
-            if outcomes and not running and all(outcome.status == "busy" for outcome in outcomes):
+            busy = sum(outcome.status == "busy" for outcome in outcomes)
+            if busy and busy == len(outcomes) == len(self._ready):
                 time.sleep(BUSY_PAUSE)  # all that is ready is in other hands: ask again in a moment
 
     def _start(self, key: str, backend: Backend) -> int:
@@ -148,13 +149,13 @@ class _Graph:
             self._ready.extend(reader for reader in self._readers[key] if self._may_start(reader))
         elif outcome.status == "busy":
             self._again(key, "elsewhere")
-        elif outcome.status == "failed" or self._attempts[key] + 1 >= MAX_ATTEMPTS:
+        elif outcome.status == "failed" or self._attempts[outcome.damaged_key or key] + 1 >= MAX_ATTEMPTS:
             self._fail(outcome)
         else:
-            self._attempts[key] += 1
+            self._attempts[outcome.damaged_key or key] += 1
+            self._again(key, outcome.status, outcome.message)
             if outcome.status == "damaged":
                 self._rebuild(outcome.damaged_key, outcome.message)
-            self._again(key, outcome.status, outcome.message)
 
     def _again(self, key: str, why: str, message: str = "") -> None:
         self._on_event(Event(why, self._steps[key], message=message))
@@ -167,6 +168,9 @@ class _Graph:
         self._put_aside(key, message)
         self._status.pop(key, None)
         self._need(key)
+        for done, status in list(self._status.items()):
+            if status in ("failed", "skipped"):  # what is needed again may need what has failed meanwhile
+                self._skip_readers(done)
         self._ready.extend(each for each in self._steps if self._may_start(each) and each not in self._ready)
 
     def _put_aside(self, key: str, message: str) -> None:
@@ -178,11 +182,14 @@ class _Graph:
     def _fail(self, outcome: Outcome) -> None:
         self.summary.failures[outcome.key] = outcome
         self._set(outcome.key, "failed", message=outcome.message, seconds=outcome.seconds)
-        doomed = deque(self._readers[outcome.key])
+        self._skip_readers(outcome.key)
+
+    def _skip_readers(self, failed: str) -> None:
+        doomed = deque(self._readers[failed])
         while doomed:
             key = doomed.popleft()
             if self._status.get(key) == "waiting":
-                self._set(key, "skipped", message=f"needs {self._steps[outcome.key].title}")
+                self._set(key, "skipped", message=f"needs {self._steps[failed].title}")
                 doomed.extend(self._readers[key])
 
     def _finished(self, key: str) -> bool:

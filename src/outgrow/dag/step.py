@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 from outgrow.dag.canonical import digest
@@ -23,8 +22,14 @@ class Step:
     inputs: Mapping[str, "Step"] = field(default_factory=dict)
     title: str = ""
     places: Mapping[str, str] = field(default_factory=dict)
+    key: str = field(init=False)
+    """SHA-256 of the canonical JSON of `identity`."""
 
-    @cached_property
+    def __post_init__(self) -> None:
+        # Made at once: the inputs have theirs, so a chain of any depth needs no recursion.
+        object.__setattr__(self, "key", digest(self.identity))
+
+    @property
     def identity(self) -> dict[str, Any]:
         """What the key is made from, as plain data."""
         return {
@@ -33,11 +38,6 @@ class Step:
             "spec": self.spec,
             "inputs": {name: step.key for name, step in self.inputs.items()},
         }
-
-    @cached_property
-    def key(self) -> str:
-        """SHA-256 of the canonical JSON of `identity`."""
-        return digest(self.identity)
 
     @property
     def kind(self) -> str:

@@ -81,9 +81,7 @@ class Store:
 
     def folder(self, key: str) -> Path:
         """Return where the step of this key lies, or would lie."""
-        if len(key) != 64 or set(key) - set("0123456789abcdef"):
-            raise ValueError(f"not a key: {key!r}")
-        return self.root / "steps" / key[:2] / key
+        return self.root / "steps" / key[:2] / _checked_key(key)
 
     def get(self, key: str) -> Artefact | None:
         """Return the finished step of this key, or None. Raises DamagedArtefactError for a bad record."""
@@ -106,7 +104,7 @@ class Store:
         """Try to own this key: yields True while its lock is held, False at once if another process has it."""
         locks = self.root / "locks"
         locks.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(locks / f"{key}.lock")
+        lock = FileLock(locks / f"{_checked_key(key)}.lock")
         try:
             lock.acquire(blocking=False)
         except Timeout:
@@ -119,7 +117,7 @@ class Store:
 
     def scratch(self, key: str) -> Path:
         """Return a fresh, empty scratch folder for this key. The caller holds the claim on it."""
-        folder = self.root / "scratch" / key
+        folder = self.root / "scratch" / _checked_key(key)
         shutil.rmtree(folder, ignore_errors=True)  # left behind by an owner that died: the claim is ours now
         folder.mkdir(parents=True)
         return folder
@@ -155,6 +153,12 @@ class Store:
                 self.folder(key).rename(place)
                 return place
         raise OSError(f"{target.parent} is full of damaged copies of {key}: remove them")
+
+
+def _checked_key(key: str) -> str:
+    if len(key) != 64 or set(key) - set("0123456789abcdef"):
+        raise ValueError(f"not a key: {key!r}")
+    return key
 
 
 def _parsed_record(key: str, text: bytes) -> dict[str, Any]:

@@ -1,0 +1,173 @@
+"""The commands and their options. Each hands over at once to the module that does it."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+STORE = Path("./outgrow-store")
+"""The same as `outgrow.api.DEFAULT_STORE`, which is too heavy to import here; a test compares them."""
+
+StoreOption = Annotated[Path, typer.Option("--store", metavar="DIR", help="Where finished steps are kept.")]
+JobsOption = Annotated[
+    int | None, typer.Option("--jobs", metavar="N", min=1, help="Worker processes. Default: the usable cores.")
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="A.B=VALUE", help="Change a value of the study, such as rows.test=500; repeatable."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, and nothing else there.")]
+PlainOption = Annotated[bool, typer.Option("--plain", help="Plain lines instead of the live display.")]
+DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+StudyArgument = Annotated[str, typer.Argument(metavar="[STUDY]", help="A built-in study's name, or a YAML file.")]
+
+app = typer.Typer(
+    name="outgrow",
+    help="Weak-to-strong generalization, measured: can a student outgrow its supervisor?",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+def command() -> Any:
+    """Return the whole command line as one click command."""
+    return typer.main.get_command(app)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from outgrow import __version__
+
+        typer.echo(f"outgrow {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def outgrow(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Weak-to-strong generalization, measured: can a student outgrow its supervisor?"""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+@app.command()
+def run(
+    study: StudyArgument = "chess-quick",
+    overrides: SetOption = None,
+    jobs: JobsOption = None,
+    store: StoreOption = STORE,
+    as_json: JsonOption = False,
+    plain: PlainOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Run a study, or go on with it, and show what it found. What is in the store is not done again."""
+    from outgrow.cli.running import run_study
+
+    raise typer.Exit(
+        run_study(study, overrides or [], jobs=jobs, store=store, as_json=as_json, plain=plain, debug=debug)
+    )
+
+
+@app.command()
+def plan(
+    study: StudyArgument = "chess-quick",
+    overrides: SetOption = None,
+    store: StoreOption = STORE,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Show what a study would do: its grid, its steps, what is shared and what is cached."""
+    from outgrow.cli.planning import show_plan
+
+    show_plan(study, overrides or [], store=store, as_json=as_json)
+
+
+@app.command()
+def status(
+    study: Annotated[str | None, typer.Argument(metavar="[STUDY]", help="A study; without one, the store.")] = None,
+    overrides: SetOption = None,
+    store: StoreOption = STORE,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Show what the store holds, or how far a study is, with its table so far."""
+    from outgrow.cli import standing
+
+    if study is None:
+        standing.show_store(store, as_json=as_json)
+    else:
+        standing.show_study(study, overrides or [], store=store, as_json=as_json)
+
+
+@app.command()
+def studies(as_json: JsonOption = False, debug: DebugOption = False) -> None:
+    """List the built-in studies."""
+    from outgrow.cli.listing import show_studies
+
+    show_studies(as_json=as_json)
+
+
+@app.command()
+def tasks(as_json: JsonOption = False, debug: DebugOption = False) -> None:
+    """List the tasks."""
+    from outgrow.cli.listing import show_tasks
+
+    show_tasks(as_json=as_json)
+
+
+@app.command()
+def models(as_json: JsonOption = False, debug: DebugOption = False) -> None:
+    """List the models of the shipped ladder."""
+    from outgrow.cli.listing import show_models
+
+    show_models(as_json=as_json)
+
+
+@app.command()
+def methods(as_json: JsonOption = False, debug: DebugOption = False) -> None:
+    """List the methods: the ways to make a student from weak labels."""
+    from outgrow.cli.listing import show_methods
+
+    show_methods(as_json=as_json)
+
+
+@app.command()
+def doctor(store: StoreOption = STORE, as_json: JsonOption = False, debug: DebugOption = False) -> None:
+    """Say what is installed, what is missing, and what to type."""
+    from outgrow.cli.doctor import show_health
+
+    raise typer.Exit(show_health(store=store, as_json=as_json))
+
+
+@app.command()
+def ladder(
+    name: Annotated[str, typer.Argument(metavar="chess", help="Which ladder: chess.")],
+    sizes: Annotated[
+        str, typer.Option("--sizes", metavar="A,B", help="The sizes to pretrain, by name.")
+    ] = "25k,0.1M,0.34M",
+    games: Annotated[
+        int | None, typer.Option("--games", metavar="N", min=1, help="Self-play games. Default: as shipped.")
+    ] = None,
+    positions: Annotated[
+        int | None, typer.Option("--positions", metavar="N", min=1, help="Positions a size. Default: as shipped.")
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the finished files go.")] = Path(
+        "./outgrow-ladder"
+    ),
+    jobs: JobsOption = None,
+    store: StoreOption = STORE,
+    plain: PlainOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Make the ladder and its tasks again from nothing. Takes hours; interrupt it and it goes on later."""
+    from outgrow.cli.ladder import make_ladder
+
+    raise typer.Exit(
+        make_ladder(
+            name, sizes, games=games, positions=positions, out=out, jobs=jobs, store=store, plain=plain, debug=debug
+        )
+    )

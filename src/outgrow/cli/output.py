@@ -1,0 +1,111 @@
+"""Where output goes and how numbers and tables look. Knows nothing of studies."""
+
+import json
+import math
+import os
+import shutil
+import sys
+import textwrap
+from typing import Any, TextIO
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+WIDTH = 80
+"""No line is wider, on any terminal: tables that were looked at, lines that can be read and pasted."""
+
+
+def console(file: TextIO | None = None) -> Console:
+    """Return a console on this stream (default: stdout); brackets in a text are text to it."""
+    columns = shutil.get_terminal_size((WIDTH, 24)).columns
+    return Console(file=file or sys.stdout, width=min(WIDTH, columns), markup=False, highlight=False, emoji=False)
+
+
+def note(text: str) -> None:
+    """Print a line for the person who waits, on stderr, so that stdout holds the result only."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON on stdout; a number that is not finite becomes null."""
+    print(json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    return [_finite(each) for each in value] if isinstance(value, (list, tuple)) else value
+
+
+def table(*headers: str, right: tuple[str, ...] = ()) -> Table:
+    """Return an empty table of the one look all tables have; the columns named in `right` hold numbers."""
+    made = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    for header in headers:
+        made.add_column(header, justify="right" if header in right else "left", overflow="fold")
+    return made
+
+
+def bullet(text: str, *, width: int = WIDTH, mark: str = "- ") -> str:
+    """Return the text wrapped as an item of a list."""
+    indent = " " * len(mark)
+    wrapped = textwrap.wrap(
+        text, width, initial_indent=mark, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
+    return "\n".join(wrapped)
+
+
+def percent(share: float | None) -> str:
+    """Return a share in percent with one decimal, without a negative zero."""
+    if share is None or not math.isfinite(share):
+        return "none"
+    value = round(100 * share, 1) + 0.0
+    return f"{value:.1f}" if abs(value) < 1_000 else f"{value:,.0f}"
+
+
+def signed(share: float) -> str:
+    """Return a difference of shares in percentage points, with its sign."""
+    text = percent(share)
+    return text if text.startswith("-") else f"+{text}"
+
+
+def span(low: float, high: float) -> str:
+    """Return an interval of shares in percent."""
+    return f"[{percent(low)}, {percent(high)}]"
+
+
+def short_number(number: float) -> str:
+    """Return a count with thousands separated."""
+    return f"{number:,.0f}"
+
+
+def size(num_bytes: float) -> str:
+    """Return a number of bytes in the unit that fits it."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if num_bytes < 1_000:
+            return f"{num_bytes:.0f} {unit}" if unit == "bytes" else f"{num_bytes:.1f} {unit}"
+        num_bytes /= 1_000
+    return f"{num_bytes:.1f} TB"
+
+
+def duration(seconds: float) -> str:
+    """Return a length of time as a person would say it."""
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60:02} min"
+
+
+def shown(path: str | os.PathLike[str]) -> str:
+    """Return a path as a person would type it: relative where it lies below the current folder."""
+    text = os.path.relpath(path)
+    return os.fspath(path) if text.startswith("..") else f"./{text}" if text != "." else "."
+
+
+def plural(number: int, noun: str) -> str:
+    """Return "1 step", "2 steps"."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
