@@ -16,5 +16,5 @@ def unknown(what: str, name: str, known: Iterable[str], *, remedy: str = "") -> 
     """Return the error for a name that is not in a table, with the nearest ones that are."""
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=2, cutoff=0.5)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(names)}"
+    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(names)}."
     return UsageError(f"unknown {what} {name!r}: {hint}" + (f" {remedy}" if remedy else ""))

@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from outgrow.errors import UsageError, unknown
 
-Count = Annotated[int, Field(ge=0)]
-Positive = Annotated[int, Field(gt=0)]
+Count = Annotated[int, Field(ge=0, strict=True)]
+Positive = Annotated[int, Field(gt=0, strict=True)]
 Precision = Literal["fp32"]
 
 
@@ -144,13 +144,17 @@ def _override(data: dict[str, Any], override: str) -> None:
     *parents, last = name.split(".")
     if not equals or not last:
         raise UsageError(f"--set {override}: write it as a.b=value")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise UsageError(f"--set {override}: the value is not YAML") from None
     at: Any = data
     for parent in parents:
         at = _child(at, parent, override)
     if isinstance(at, list):
-        at[_index(at, last, override)] = yaml.safe_load(text)
+        at[_index(at, last, override)] = value
     elif isinstance(at, dict):
-        at[last] = yaml.safe_load(text)
+        at[last] = value
     else:
         raise UsageError(f"--set {override}: {'.'.join(parents)} is not a mapping")
 
@@ -171,8 +175,12 @@ def _index(at: list[Any], name: str, override: str) -> int:
 
 def _readable(error: ValidationError) -> str:
     parts = []
+    places = [each["loc"] for each in error.errors()]
     for each in error.errors():
-        where = ".".join(str(part) for part in each["loc"] if not str(part)[:1].isupper())
+        if any(place[: len(each["loc"])] == each["loc"] and len(place) > len(each["loc"]) for place in places):
+            continue  # a tuple is "too short" where one of its items is wrong: the item says it all
+        # Among the names of keys stand those of the types of a union, which tell a person nothing.
+        where = ".".join(str(part) for part in each["loc"] if isinstance(part, int) or part in _KEYS)
         if each["type"] == "extra_forbidden":
             near = str(unknown("key", str(each["loc"][-1]), _fields_at(each["loc"])))
             parts.append(f"{where or 'study'}: {near}")
@@ -181,8 +189,16 @@ def _readable(error: ValidationError) -> str:
     return "; ".join(dict.fromkeys(parts))
 
 
+_KEYS = {name for table in (Study, Comparison, Rows, Training, LabelFile) for name in table.model_fields}
+
+
 def _fields_at(location: tuple[int | str, ...]) -> list[str]:
-    tables: dict[str, type[Spec]] = {"rows": Rows, "training": Training, "comparisons": Comparison}
+    tables: dict[str, type[Spec]] = {
+        "rows": Rows,
+        "training": Training,
+        "comparisons": Comparison,
+        "LabelFile": LabelFile,
+    }
     for part in reversed(location[:-1]):
         if part in tables:
             return list(tables[str(part)].model_fields)

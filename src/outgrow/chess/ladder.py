@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+from outgrow.chess.mining_plan import chess_task_steps
 from outgrow.dag.step import Step
 from outgrow.versions import step
 
@@ -60,3 +61,8 @@ def export_steps(plan: LadderPlan, sizes: Sequence[str]) -> dict[str, Step]:
         inputs = {"corpus": corpus_step(plan)} | {f"chunk_{i:04}": chunk for i, chunk in enumerate(chunks)}
         exports[size] = step("export", {"recipe": chunks[-1].spec["recipe"]}, inputs, title=f"export {size}")
     return exports
+
+
+def task_steps(plan: LadderPlan) -> dict[str, Step]:
+    """Return the step that leaves each shipped task, by the name of its file."""
+    return {f"{name}.parquet": task for name, task in chess_task_steps(game_steps(plan)).items()}

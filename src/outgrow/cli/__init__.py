@@ -46,7 +46,7 @@ def _tell(error: Exception) -> int:
     # Which click typer stands on differs between its versions; this class is its base of usage errors in each.
     wrong_arguments = typer.BadParameter.__mro__[2]
     if isinstance(error, wrong_arguments):
-        text, code = f"{getattr(error, 'message', '')} See outgrow --help.", USAGE
+        text, code = f"{_arguments_told(error)} See outgrow --help.", USAGE
     elif isinstance(error, UsageError):
         text, code = str(error), USAGE
     elif isinstance(error, StepError):
@@ -60,6 +60,11 @@ def _tell(error: Exception) -> int:
         code = FAILED
     complain(text)
     return code
+
+
+def _arguments_told(error: Exception) -> str:
+    text = error.format_message() if hasattr(error, "format_message") else str(error)
+    return text if text.endswith((".", "?")) else f"{text}."
 
 
 def complain(text: str) -> None:

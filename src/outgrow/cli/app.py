@@ -19,7 +19,7 @@ SetOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, and nothing else there.")]
 PlainOption = Annotated[bool, typer.Option("--plain", help="Plain lines instead of the live display.")]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
-StudyArgument = Annotated[str, typer.Argument(metavar="[STUDY]", help="A built-in study's name, or a YAML file.")]
+StudyArgument = Annotated[str, typer.Argument(metavar="STUDY", help="A built-in study's name, or a YAML file.")]
 
 app = typer.Typer(
     name="outgrow",
@@ -49,7 +49,7 @@ def outgrow(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Weak-to-strong generalization, measured: can a student outgrow its supervisor?"""
+    """Show the help where no command is named."""
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
 
@@ -64,7 +64,10 @@ def run(
     plain: PlainOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Run a study, or go on with it, and show what it found. What is in the store is not done again."""
+    """Run a study and show what it found.
+
+    What the store has is not done again, so the same command goes on with a study that was interrupted.
+    """
     from outgrow.cli.running import run_study
 
     raise typer.Exit(
@@ -80,7 +83,7 @@ def plan(
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Show what a study would do: its grid, its steps, what is shared and what is cached."""
+    """Show a study's grid and steps without running it."""
     from outgrow.cli.planning import show_plan
 
     show_plan(study, overrides or [], store=store, as_json=as_json)
@@ -88,13 +91,13 @@ def plan(
 
 @app.command()
 def status(
-    study: Annotated[str | None, typer.Argument(metavar="[STUDY]", help="A study; without one, the store.")] = None,
+    study: Annotated[str | None, typer.Argument(metavar="STUDY", help="A study; without one, the store.")] = None,
     overrides: SetOption = None,
     store: StoreOption = STORE,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Show what the store holds, or how far a study is, with its table so far."""
+    """Show what the store holds, or how far a study is."""
     from outgrow.cli import standing
 
     if study is None:
@@ -129,7 +132,7 @@ def models(as_json: JsonOption = False, debug: DebugOption = False) -> None:
 
 @app.command()
 def methods(as_json: JsonOption = False, debug: DebugOption = False) -> None:
-    """List the methods: the ways to make a student from weak labels."""
+    """List the ways to make a student from weak labels."""
     from outgrow.cli.listing import show_methods
 
     show_methods(as_json=as_json)
@@ -163,7 +166,10 @@ def ladder(
     plain: PlainOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Make the ladder and its tasks again from nothing. Takes hours; interrupt it and it goes on later."""
+    """Make the ladder and its tasks again from nothing.
+
+    Takes hours. Interrupt it when you like: the same command goes on where it stopped.
+    """
     from outgrow.cli.ladder import make_ladder
 
     raise typer.Exit(

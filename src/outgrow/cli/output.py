@@ -43,8 +43,9 @@ def _finite(value: Any) -> Any:
 def table(*headers: str, right: tuple[str, ...] = ()) -> Table:
     """Return an empty table of the one look all tables have; the columns named in `right` hold numbers."""
     made = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
-    for header in headers:
-        made.add_column(header, justify="right" if header in right else "left", overflow="fold")
+    for i, header in enumerate(headers):
+        # Names stay whole, so that they can be copied; what comes after them is folded.
+        made.add_column(header, justify="right" if header in right else "left", overflow="fold", no_wrap=i == 0)
     return made
 
 

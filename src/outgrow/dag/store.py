@@ -94,7 +94,7 @@ class Store:
             return None
         return Artefact(key, path.parent, _parsed_record(key, text))
 
-    def keys(self) -> Iterator[str]:
+    def finished_keys(self) -> Iterator[str]:
         """Yield the key of every finished step."""
         for path in sorted(self.root.glob("steps/??/*")):
             yield path.name
@@ -135,12 +135,10 @@ class Store:
         whole["checksum"] = digest(whole)
         record_path = scratch / RECORD_NAME
         record_path.write_text(json.dumps(whole, ensure_ascii=False, separators=(",", ":")), encoding="utf-8")
-        _fsync(record_path)
-        _fsync(scratch)
+        _fsync(record_path)  # no folder is synced: a rename lost in a power cut loses the step, never its truth
         target = self.folder(record["key"])
         target.parent.mkdir(parents=True, exist_ok=True)
         scratch.rename(target)
-        _fsync(target.parent)
         return Artefact(record["key"], target, whole)
 
     def quarantine(self, key: str) -> Path:

@@ -10,6 +10,7 @@ import time
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -114,27 +115,32 @@ def _machine(runtime: Runtime) -> dict[str, Any]:
     peak_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return {
         "host": socket.gethostname(),
-        "platform": platform.platform(),
+        "platform": _platform(),
         "cpu": _cpu_name(),
         "cores": os.cpu_count() or 0,
         "device": runtime.device,
         "threads": runtime.threads,
         "peak_memory_mb": round(peak_kib / 1024, 1),
         "python": platform.python_version(),
-        "packages": {name: found for name in RECORDED_PACKAGES if (found := _version(name))},
+        # What the process never imported cannot have changed its numbers.
+        "packages": {name: _version(name) for name in RECORDED_PACKAGES if name == "outgrow" or name in sys.modules},
     }
 
 
+@cache
 def _version(package: str) -> str:
-    # What the process never imported cannot have changed its numbers.
-    if package != "outgrow" and package not in sys.modules:
-        return ""
     try:
         return version(package)
     except PackageNotFoundError:
         return ""
 
 
+@cache
+def _platform() -> str:
+    return platform.platform()
+
+
+@cache
 def _cpu_name() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()

@@ -1,0 +1,124 @@
+"""`outgrow doctor`: what is installed, what is missing, and what to type."""
+
+import platform
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Literal
+
+from rich.text import Text
+
+from outgrow.cli import DONE, FAILED
+from outgrow.cli.output import console, print_json, size, table
+from outgrow.cli.running import usable_cores
+from outgrow.errors import UsageError
+from outgrow.models.catalog import ladder
+from outgrow.tasks import TASKS
+
+PACKAGES = ("transformers", "safetensors", "pyarrow", "numpy", "scipy", "pydantic", "chess")
+ROOM = 2_000_000_000
+"""Bytes that a store should have free."""
+STYLES = {"good": "green", "note": "yellow", "missing": "red"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at. `missing`: studies cannot run without it; `note`: only some uses suffer."""
+
+    what: str
+    state: Literal["good", "note", "missing"]
+    found: str
+    remedy: str = ""
+
+
+def show_health(*, store: Path, as_json: bool) -> int:
+    """Print every finding; return the exit code: 1 if studies cannot run."""
+    found = list(findings(store))
+    if as_json:
+        print_json([asdict(each) for each in found])
+    else:
+        rows = table("", "", "")
+        rows.show_header = False
+        for each in found:
+            text = each.found + (f"\n{each.remedy}" if each.remedy else "")
+            rows.add_row(each.what, Text(each.state, style=STYLES[each.state]), text)
+        out = console()
+        out.print(rows)
+        ready = not any(each.state == "missing" for each in found)
+        out.print("\nReady: outgrow run" if ready else "\nNot ready: see what is missing above.")
+    return FAILED if any(each.state == "missing" for each in found) else DONE
+
+
+def findings(store: Path) -> Iterator[Finding]:
+    """Yield what was looked at, what it is like, and what to do where it is not good."""
+    yield Finding("Python", "good", platform.python_version())
+    yield _torch()
+    yield from map(_package, PACKAGES)
+    yield _stockfish()
+    yield Finding("cores", "good", f"{usable_cores()} usable")
+    yield from _memory()
+    yield _disk(store)
+    yield from _assets()
+
+
+def _torch() -> Finding:
+    try:
+        import torch
+    except ImportError as error:
+        return Finding("torch", "missing", str(error), "pip install torch")
+    gpu = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "no GPU"
+    return Finding("torch", "good", f"{torch.__version__}, {torch.get_num_threads()} threads, {gpu}")
+
+
+def _package(name: str) -> Finding:
+    try:
+        return Finding(name, "good", version(name))
+    except PackageNotFoundError:
+        return Finding(name, "missing", "not installed", f"pip install {name}")
+
+
+def _stockfish() -> Finding:
+    from outgrow.chess.engine import EngineMissingError, find_stockfish
+
+    try:
+        return Finding("Stockfish", "good", find_stockfish())
+    except EngineMissingError:
+        remedy = "apt-get install stockfish (or brew install stockfish)"
+        return Finding("Stockfish", "note", "not installed; only outgrow ladder needs it", remedy)
+
+
+def _memory() -> Iterator[Finding]:
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
+    except OSError:  # not Linux: nothing depends on it
+        return
+    kib = {name: int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in lines)}
+    yield Finding("memory", "good", f"{size(1024 * kib['MemAvailable'])} free of {size(1024 * kib['MemTotal'])}")
+
+
+def _disk(store: Path) -> Finding:
+    place = store.expanduser().absolute()
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free
+    found = f"{size(free)} free for the store at {store}"
+    if free < ROOM:
+        return Finding("disk", "note", found, "choose a roomier place with --store DIR")
+    return Finding("disk", "good", found)
+
+
+def _assets() -> Iterator[Finding]:
+    sizes = ladder("chess")
+    if sizes:
+        yield Finding("chess ladder", "good", ", ".join(sizes))
+    else:
+        yield Finding("chess ladder", "missing", "not installed", "pip install --force-reinstall outgrow")
+    for task in TASKS.values():
+        if not task.asset:
+            continue
+        try:
+            yield Finding(task.name, "good", size(task.source(None).stat().st_size))
+        except UsageError as error:
+            yield Finding(task.name, "missing", str(error), "pip install --force-reinstall outgrow")

@@ -1,0 +1,182 @@
+"""`outgrow run`: build what is missing, then show the table, the findings, and where everything lies."""
+
+import os
+import shlex
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from outgrow.cli import DONE, FAILED, INTERRUPTED, complain
+from outgrow.cli.output import bullet, console, duration, note, plural, print_json, shown
+from outgrow.dag.scheduler import Summary, run_graph, survey
+from outgrow.dag.step import Step
+from outgrow.dag.store import Store
+from outgrow.dag.work import Outcome, Runtime
+from outgrow.plan import Plan, make_plan
+from outgrow.results import Results
+from outgrow.spec import load_study
+
+OWN_ERRORS = ("StepError: ", "UsageError: ")
+"""What needs no class name before its message: it was written for a person."""
+
+
+@dataclass(frozen=True)
+class Build:
+    """How a graph was built: how each step ended, what the store had before, and the time it took."""
+
+    summary: Summary
+    cached: int
+    seconds: float
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Return how many steps ended how; a step not needed because its reader is finished counts as cached."""
+        ended = {name: self.summary.count(name) for name in ("built", "failed", "skipped")}  # type: ignore[arg-type]
+        total = len(self.summary.steps)
+        return {"total": total, "cached": total - sum(ended.values()), **ended}
+
+
+def usable_cores() -> int:
+    """Return on how many cores this process may run."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def build(title: str, targets: Iterable[Step], *, store: Store, jobs: int | None, plain: bool) -> Build:
+    """Build what the store has not, with progress on stderr; Ctrl-C says what is kept and exits with 130."""
+    started, targets = time.monotonic(), list(targets)
+    before = survey(targets, store=store)
+    waiting = before.count("waiting")
+    cached = len(before.steps) - waiting
+    if not waiting:
+        return Build(before, cached, 0.0)
+    from outgrow.cli.progress import display
+
+    jobs = min(jobs or usable_cores(), waiting)
+    note(f"{title}: {plural(len(before.steps), 'step')}, {cached} cached, {waiting} to do, {plural(jobs, 'worker')}")
+    with display(title, before, jobs=jobs, plain=plain) as progress:
+        try:
+            summary = run_graph(targets, store=store, runtime=Runtime(jobs=jobs), on_event=progress.show)
+        except KeyboardInterrupt:
+            interrupted = True
+        else:
+            interrupted = False
+    if interrupted:
+        _say_what_is_kept(targets, store)
+        raise typer.Exit(INTERRUPTED)
+    return Build(summary, cached, time.monotonic() - started)
+
+
+def _say_what_is_kept(targets: list[Step], store: Store) -> None:
+    now = survey(targets, store=store)
+    kept = len(now.steps) - now.count("waiting")
+    complain(
+        f"interrupted. {kept} of {plural(len(now.steps), 'step')} are finished and kept in {shown(store.root)}; "
+        "the same command goes on from there."
+    )
+
+
+def run_study(
+    source: str,
+    overrides: Sequence[str],
+    *,
+    jobs: int | None,
+    store: Path,
+    as_json: bool,
+    plain: bool,
+    debug: bool,
+) -> int:
+    """Run a study and show its results; return the exit code."""
+    plan = make_plan(load_study(source, list(overrides)))
+    kept = Store(store)
+    built = build(plan.study.name, plan.targets, store=kept, jobs=jobs, plain=plain)
+    results = Results(plan, kept)
+    if as_json:
+        print_json(machine_readable(results, built))
+    else:
+        again = ["outgrow", "run", source, *(part for each in overrides for part in ("--set", each))]
+        show_results(results)
+        _show_build(built, plan, store=kept, again=shlex.join([*again, "--store", str(store)]))
+    if built.summary.ok:
+        return DONE
+    tell_failures(built, debug=debug)
+    return FAILED
+
+
+def machine_readable(results: Results, built: Build) -> dict[str, Any]:
+    """Return everything `run` shows as plain data."""
+    from outgrow.cli.words import findings
+
+    return {
+        "study": results.plan.study.name,
+        "store": str(results.store.root),
+        "steps": built.counts,
+        "seconds": round(built.seconds, 3),
+        "comparisons": results.table(),
+        "aggregates": results.aggregates() if results.comparisons else None,
+        "findings": findings(results),
+        "notes": list(results.plan.notes),
+        "failures": [_failure(built.summary.steps[key], each) for key, each in built.summary.failures.items()],
+    }
+
+
+def show_results(results: Results) -> None:
+    """Print the tables and, in words, what they show."""
+    from outgrow.cli.tables import comparison_tables
+    from outgrow.cli.words import findings
+
+    out = console()
+    for part in comparison_tables(results.comparisons):
+        out.print(part)
+    out.print("\nWhat it shows", style="bold")
+    first, *others = findings(results)
+    out.print(bullet(first, width=out.width, mark=""))
+    for each in others:
+        out.print(bullet(each, width=out.width))
+
+
+def _show_build(built: Build, plan: Plan, *, store: Store, again: str) -> None:
+    out = console()
+    if plan.notes:
+        out.print("\nLeft out", style="bold")
+    for each in plan.notes:
+        out.print(bullet(each, width=out.width))
+    counts = built.counts
+    if counts["cached"] == counts["total"]:
+        done = f"Nothing had to be done: all {counts['total']} steps were cached."
+    else:
+        done = f"{counts['built']} steps built in {duration(built.seconds)}, {counts['cached']} cached."
+    out.print(f"\n{done}")
+    # Paths and commands are left whole, however long, so that they can be copied.
+    out.print(f"Results: {shown(store.root)}", soft_wrap=True)
+    out.print(f"Again:   {again}", soft_wrap=True)
+
+
+def tell_failures(built: Build, *, debug: bool) -> None:
+    """Print on stderr which steps failed, why and where, and how all others ended."""
+    for key, outcome in built.summary.failures.items():
+        told = _failure(built.summary.steps[key], outcome)
+        note(f"\nfailed: {told['title']}\n  {told['message']}\n  where: {told['where']}")
+        if debug and outcome.log:
+            note(outcome.log)
+    counts = built.counts
+    note("")
+    complain(
+        f"{counts['failed']} of {plural(counts['total'], 'step')} failed: {counts['built']} built, "
+        f"{counts['cached']} cached, {counts['failed']} failed, {counts['skipped']} skipped as they need a failed one."
+        + ("" if debug else " --debug shows the tracebacks.")
+    )
+
+
+def _failure(step: Step, outcome: Outcome) -> dict[str, str]:
+    message = outcome.message
+    for prefix in OWN_ERRORS:
+        message = message.removeprefix(prefix)
+    places = [line.strip() for line in outcome.log.splitlines() if line.strip().startswith('File "')]
+    where = f"step {step.key[:12]} ({step.function})"
+    if places and message == outcome.message:  # not a message of ours: the line of code helps
+        where += f", {places[-1]}"
+    return {"title": step.title, "message": message, "where": where, "key": step.key}

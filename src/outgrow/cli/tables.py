@@ -1,0 +1,114 @@
+"""Comparisons as tables that fit 80 columns.
+
+What all methods of a pair share (weak, zero-shot, ceiling) stands in the pair's own line; an interval stands under
+its value. So nothing is left out, and a row is as wide as a terminal.
+"""
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from outgrow.cli.output import percent, plural, signed, span, table
+from outgrow.metrics import Estimate, PgrInterval
+from outgrow.results import Comparison
+
+CAPTION = "Accuracies, gains and PGR in percent, with 95% intervals below."
+METHOD_WIDTH = 15
+
+
+def comparison_tables(comparisons: Sequence[Comparison]) -> Iterator[RenderableType]:
+    """Yield what shows these comparisons: per task a heading, per pair its shared figures and a table of methods."""
+    if comparisons:
+        yield Text(CAPTION, style="dim")
+    for task, of_task in groupby(comparisons, key=lambda each: each.task):
+        rows = list(of_task)
+        yield Text.assemble("\n", (task, "bold"), f"  {_num_test_rows(rows[0])} test rows")
+        for _, of_pair in groupby(rows, key=lambda each: (each.supervisor, each.student, each.seeds)):
+            pair = list(of_pair)
+            yield Text("\n").append_text(_pair_line(pair[0]))
+            yield _methods_table(pair)
+
+
+def _num_test_rows(comparison: Comparison) -> str:
+    return f"{comparison.agreement.num_rows // len(comparison.seeds):,}"
+
+
+def _pair_line(first: Comparison) -> Text:
+    summary = first.summary
+    zero_shot = percent(summary.zero_shot.mean) if summary.zero_shot else "none"
+    line = Text(f"{first.supervisor} -> {first.student}", style="bold")
+    figures = (
+        ("weak", percent(summary.weak.mean)),
+        ("zero-shot", zero_shot),
+        ("ceiling", percent(summary.ceiling.mean)),
+    )
+    for name, value in figures:
+        line.append(f"   {name} ", style="not bold dim").append(value, style="not bold")
+    return line.append(f"   {seeds_told(first)}", style="not bold dim")
+
+
+def seeds_told(comparison: Comparison) -> str:
+    """Return how many seeds a comparison has, and which are missing."""
+    if not comparison.missing_seeds:
+        return plural(len(comparison.seeds), "seed")
+    return f"{len(comparison.seeds)} of {len(comparison.seeds) + len(comparison.missing_seeds)} seeds"
+
+
+def _methods_table(pair: list[Comparison]) -> Table:
+    floor = pair[0].summary.floor_name
+    headers = (
+        "method",
+        "student",
+        f"gain over\n{floor}",
+        "PGR",
+        "net PGR",
+        "agree\nall",
+        "where\nright",
+        "where\nwrong",
+    )
+    made = table(*headers, right=headers[1:])
+    # One space between columns: the widest intervals then still fit.
+    made.padding = (0, 0, 0, 0)
+    made.columns[0].width = METHOD_WIDTH
+    for column, width in zip(made.columns[2:4], (14, 15), strict=True):
+        column.min_width = width
+    for each in pair:
+        made.add_row(*_cells(each))
+    return made
+
+
+def _cells(each: Comparison) -> list[RenderableType]:
+    summary, agreement = each.summary, each.agreement
+    shares = (agreement.overall, agreement.where_right, agreement.where_wrong)
+    return [
+        "\n".join(textwrap.wrap(each.method, METHOD_WIDTH)),
+        percent(summary.student.mean),
+        _gain(summary.gain),
+        _pgr(summary.pgr),
+        _net_pgr(summary.net_pgr),
+        *map(percent, shares),
+    ]
+
+
+def _gain(gain: Estimate) -> Text:
+    style = "green" if gain.low > 0 else "red" if gain.high < 0 else ""
+    interval = f"[{signed(gain.low)}, {signed(gain.high)}]"
+    return Text.assemble((signed(gain.mean), style), (f"\n{interval}", "dim"))
+
+
+def _pgr(pgr: PgrInterval) -> Text:
+    if pgr.bounded and pgr.low is not None and pgr.high is not None:
+        below = span(pgr.low, pgr.high)
+    else:
+        below = "undefined" if pgr.kind == "nothing" else "unbounded"
+    return Text.assemble(percent(pgr.pgr), (f"\n{below}", "dim" if pgr.bounded else "yellow"))
+
+
+def _net_pgr(pgr: PgrInterval | None) -> Text:
+    if pgr is None:
+        return Text("none")
+    return Text(percent(pgr.pgr)) if pgr.bounded else Text.assemble(percent(pgr.pgr), ("\nunb.", "yellow"))
