@@ -37,6 +37,7 @@ def ladder(tmp_path, monkeypatch):
             (folder / name).write_text(size)
         card = {"size": size, "parameters": parameters, "positions": 10, "held_out": {"accuracy": 0.123}}
         (folder / "card.json").write_text(json.dumps(card))
+    (root / "chess" / "learning_rates.json").write_text("{}")
     monkeypatch.setattr(catalog, "LADDERS", root)
     monkeypatch.setattr("outgrow.cli.listing.LADDERS", root)
     for each in (catalog.ladder, catalog.find_model):

@@ -41,6 +41,10 @@ def number(context):
 def add(context):
     """Add the files of all inputs."""
     _called(context)
+    return _sum(context)
+
+
+def _sum(context):
     total = sum(int(each.path("value.txt").read_text(encoding="utf-8")) for each in context.inputs.values())
     (context.folder / "value.txt").write_text(str(total), encoding="utf-8")
     context.progress(1, 1, "sums")
@@ -52,7 +56,7 @@ def needs_permission(context):
     _called(context)
     if not (Path(context.places["calls"]) / "permitted").exists():
         raise ValueError("not permitted yet")
-    return add(context)
+    return _sum(context)
 
 
 def dies(context):
