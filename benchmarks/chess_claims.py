@@ -23,7 +23,8 @@ def ceilings(results: outgrow.Results) -> None:
         groups = results.cell(task, small.supervisor, small.student, small.method, small.seeds[0])["source"]
         difference = contrast_interval(matrices[1] - matrices[0], groups["test_groups"])
         print(
-            f"| {task} | {small.student}: {percent(matrices[0].mean())} | {large.student}: {percent(matrices[1].mean())} "
+            f"| {task} | {small.student}: {percent(matrices[0].mean())} "
+            f"| {large.student}: {percent(matrices[1].mean())} "
             f"| {percent(difference.mean)} [{percent(difference.low)}, {percent(difference.high)}] |"
         )
 

@@ -73,10 +73,15 @@ def outgrow(capsys, monkeypatch):
     return run
 
 
-def fill(study: Path, store: Store, accuracies=None, *, skip=lambda step: False):
-    """Publish a made-up record for every step of the study; return its plan."""
+@pytest.fixture
+def fill(study, store):
+    """Return a function that publishes a made-up record for every step of the study, and returns its plan."""
+    return lambda accuracies=None, *, skip=lambda step: False: publish_all(study, store, accuracies, skip=skip)
+
+
+def publish_all(study: Path, store: Store, accuracies=None, *, skip=lambda step: False):
     plan = make_plan(load_study(study))
-    for key, step in closure(plan.targets).items():
+    for step in closure(plan.targets).values():
         if not skip(step):
             publish(step, store, ACCURACIES | (accuracies or {}))
     return plan

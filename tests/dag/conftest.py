@@ -3,15 +3,11 @@ from pathlib import Path
 
 import pytest
 
-from outgrow.dag.store import Store
 
 FAKES = Path(__file__).parent / "fakes"
 sys.path.append(str(FAKES))  # workers get this process's path, so a fake step has the same dotted name everywhere
 
 
-@pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path / "store")
 
 
 @pytest.fixture

@@ -59,7 +59,7 @@ def test_a_file_that_the_record_does_not_name_cannot_be_read(store):
 def test_a_flipped_byte_in_a_file_is_found_when_it_is_read(store):
     publish(store)
     flip(store.folder(KEY) / "value.txt")
-    with pytest.raises(DamagedArtefactError, match="value.txt does not match") as caught:
+    with pytest.raises(DamagedArtefactError, match=r"value\.txt does not match") as caught:
         store.get(KEY).path("value.txt")
     assert caught.value.key == KEY
 
@@ -68,9 +68,9 @@ def test_a_truncated_and_a_missing_file_are_found(store):
     publish(store, **{"other.txt": "other"})
     (store.folder(KEY) / "value.txt").write_text("4")
     (store.folder(KEY) / "other.txt").unlink()
-    with pytest.raises(DamagedArtefactError, match="value.txt does not match"):
+    with pytest.raises(DamagedArtefactError, match=r"value\.txt does not match"):
         store.get(KEY).path("value.txt")
-    with pytest.raises(DamagedArtefactError, match="other.txt is missing"):
+    with pytest.raises(DamagedArtefactError, match=r"other\.txt is missing"):
         store.get(KEY).verify_all()
 
 
@@ -83,9 +83,10 @@ def test_any_flipped_bit_in_a_record_is_found(tmp_path_factory, place, bit):
     data[place % len(data)] ^= 1 << bit
     path.write_bytes(data)
     try:
-        assert store.get(KEY).outputs == right  # the same content written differently would be no damage
-    except DamagedArtefactError as error:
-        assert error.key == KEY
+        found = store.get(KEY).outputs
+    except DamagedArtefactError:
+        return
+    assert found == right  # the same content written differently (1E-7 for 1e-7) is no damage
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", "{}", '{"checksum": 1}', '{"a": NaN, "checksum": ""}'])
@@ -119,7 +120,7 @@ def test_a_record_of_a_later_format_says_what_to_do(store):
     record = json.loads(path.read_text()) | {"format": 99}
     del record["checksum"]
     path.write_text(json.dumps(record | {"checksum": digest(record)}))
-    with pytest.raises(ValueError, match="record of format 99.*another --store"):
+    with pytest.raises(ValueError, match=r"record of format 99.*another --store"):
         store.get(KEY)
 
 

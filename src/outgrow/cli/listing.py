@@ -81,9 +81,9 @@ def show_models(*, as_json: bool) -> None:
         rows.add_row(model["name"], model["ladder"], *counts, accuracy)
     out.print(rows)
     out.print(
-        "\nParameters without embeddings; positions seen in pretraining; accuracy in percent, of the moves played"
+        "\nParameters without embeddings; positions seen in pretraining; accuracy in percent on the moves played in "
+        "held-out games. A study may also name a folder with a Hugging Face model."
     )
-    out.print(f"in games held out. {plural(len(models), 'model')}; a study may also name a folder with one.")
 
 
 def _model(ladder_name: str, size: str, card: dict[str, Any]) -> dict[str, Any]:

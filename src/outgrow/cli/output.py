@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 import shutil
 import sys
 import textwrap
@@ -14,6 +15,8 @@ from rich.table import Table
 
 WIDTH = 80
 """No line is wider, on any terminal: tables that were looked at, lines that can be read and pasted."""
+
+GLUE = "\0"
 
 
 def console(file: TextIO | None = None) -> Console:
@@ -52,10 +55,11 @@ def table(*headers: str, right: tuple[str, ...] = ()) -> Table:
 def bullet(text: str, *, width: int = WIDTH, mark: str = "- ") -> str:
     """Return the text wrapped as an item of a list."""
     indent = " " * len(mark)
+    whole = re.sub(r"\[[^\]]*\]", lambda match: match[0].replace(" ", GLUE), text)  # an interval stays on one line
     wrapped = textwrap.wrap(
-        text, width, initial_indent=mark, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+        whole, width, initial_indent=mark, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
     )
-    return "\n".join(wrapped)
+    return "\n".join(wrapped).replace(GLUE, " ")
 
 
 def percent(share: float | None) -> str:

@@ -35,7 +35,7 @@ class Build:
     @property
     def counts(self) -> dict[str, int]:
         """Return how many steps ended how; a step not needed because its reader is finished counts as cached."""
-        ended = {name: self.summary.count(name) for name in ("built", "failed", "skipped")}  # type: ignore[arg-type]
+        ended = {name: self.summary.count(name) for name in ("built", "failed", "skipped")}
         total = len(self.summary.steps)
         return {"total": total, "cached": total - sum(ended.values()), **ended}
 
@@ -73,8 +73,8 @@ def build(title: str, targets: Iterable[Step], *, store: Store, jobs: int | None
 def _say_what_is_kept(targets: list[Step], store: Store) -> None:
     now = survey(targets, store=store)
     kept = len(now.steps) - now.count("waiting")
-    complain(
-        f"interrupted. {kept} of {plural(len(now.steps), 'step')} are finished and kept in {shown(store.root)}; "
+    note(
+        f"Interrupted. {kept} of {plural(len(now.steps), 'step')} are finished and kept in {shown(store.root)}; "
         "the same command goes on from there."
     )
 
@@ -98,7 +98,10 @@ def run_study(
         print_json(machine_readable(results, built))
     else:
         again = ["outgrow", "run", source, *(part for each in overrides for part in ("--set", each))]
-        show_results(results)
+        if built.seconds:
+            note("")
+        show_tables(results)
+        _show_findings(results)
         _show_build(built, plan, store=kept, again=shlex.join([*again, "--store", str(store)]))
     if built.summary.ok:
         return DONE
@@ -123,14 +126,20 @@ def machine_readable(results: Results, built: Build) -> dict[str, Any]:
     }
 
 
-def show_results(results: Results) -> None:
-    """Print the tables and, in words, what they show."""
+def show_tables(results: Results) -> None:
+    """Print the tables of what is finished."""
     from outgrow.cli.tables import comparison_tables
-    from outgrow.cli.words import findings
 
     out = console()
     for part in comparison_tables(results.comparisons):
         out.print(part)
+
+
+def _show_findings(results: Results) -> None:
+    """Print in words what the tables show."""
+    from outgrow.cli.words import findings
+
+    out = console()
     out.print("\nWhat it shows", style="bold")
     first, *others = findings(results)
     out.print(bullet(first, width=out.width, mark=""))

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from outgrow.cli.output import bullet, console, plural, print_json, shown, size, table
-from outgrow.cli.running import show_results
+from outgrow.cli.output import console, plural, print_json, shown, size, table
+from outgrow.cli.running import show_tables
 from outgrow.dag.scheduler import survey
 from outgrow.dag.store import RECORD_NAME, Store
 from outgrow.plan import Cell, Plan, make_plan
@@ -80,9 +80,9 @@ def show_study(source: str, overrides: Sequence[str], *, store: Path, as_json: b
         rows.add_row(row["task"], pair, row["method"], f"{len(row['done'])} of {row['seeds']}")
     out.print(rows)
     out.print()
-    show_results(results)
+    show_tables(results)
     if waiting:
-        out.print(bullet("\nTo go on: outgrow run " + source, width=out.width, mark=""))
+        out.print(f"\nTo go on: outgrow run {source}", soft_wrap=True)
 
 
 def seeds_finished(plan: Plan, cached: set[str]) -> list[dict[str, Any]]:

@@ -16,7 +16,10 @@ from outgrow.cli.output import percent, plural, signed, span, table
 from outgrow.metrics import Estimate, PgrInterval
 from outgrow.results import Comparison
 
-CAPTION = "Accuracies, gains and PGR in percent, with 95% intervals below."
+CAPTION = (
+    "All figures in percent, 95% intervals below them. Agreement is with the supervisor's answers: on all test rows, "
+    "where the supervisor is right, where it is wrong."
+)
 METHOD_WIDTH = 15
 
 
@@ -96,13 +99,14 @@ def _cells(each: Comparison) -> list[RenderableType]:
 
 def _gain(gain: Estimate) -> Text:
     style = "green" if gain.low > 0 else "red" if gain.high < 0 else ""
-    interval = f"[{signed(gain.low)}, {signed(gain.high)}]"
-    return Text.assemble((signed(gain.mean), style), (f"\n{interval}", "dim"))
+    return Text.assemble((signed(gain.mean), style), (f"\n{span(gain.low, gain.high)}", "dim"))
 
 
 def _pgr(pgr: PgrInterval) -> Text:
     if pgr.bounded and pgr.low is not None and pgr.high is not None:
-        below = span(pgr.low, pgr.high)
+        # Decimals would not fit, nor mean anything, where an end is that far away.
+        far = max(abs(pgr.low), abs(pgr.high)) >= 1
+        below = f"[{100 * pgr.low:,.0f}, {100 * pgr.high:,.0f}]" if far else span(pgr.low, pgr.high)
     else:
         below = "undefined" if pgr.kind == "nothing" else "unbounded"
     return Text.assemble(percent(pgr.pgr), (f"\n{below}", "dim" if pgr.bounded else "yellow"))

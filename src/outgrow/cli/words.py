@@ -10,6 +10,7 @@ from outgrow.metrics import Estimate
 from outgrow.results import Comparison, Results
 
 Verdict = Literal["gain", "no gain", "loss"]
+OTHERS: dict[Verdict, str] = {"no gain": "no gain", "loss": "a loss"}
 
 
 def verdict(gain: Estimate) -> Verdict:
@@ -38,12 +39,12 @@ def headline(comparisons: Sequence[Comparison]) -> str:
     """Return how many comparisons show a gain, none, or a loss."""
     counts = Counter(verdict(each.summary.gain) for each in comparisons)
     total = plural(len(comparisons), "comparison")
-    parts = [f"a loss in {counts['loss']}"] if counts["loss"] else []
+    rest = [f"{name} in {counts[kind]}" for kind, name in OTHERS.items() if counts[kind]]
+    floor = "the floor (the better of supervisor and zero-shot)"
     if not counts["gain"]:
-        rest = f" ({parts[0]})" if parts else ""
-        return f"No gain: in none of {total} does the student end reliably above its floor{rest}."
-    parts = ([f"no gain in {counts['no gain']}"] if counts["no gain"] else []) + parts
-    return f"The student ends above its floor in {counts['gain']} of {total}{''.join(f', {part}' for part in parts)}."
+        loss = f"; a loss in {counts['loss']}" if counts["loss"] else ""
+        return f"No gain: in none of {total} does the student end reliably above {floor}{loss}."
+    return f"The student ends above {floor} in {counts['gain']} of {total}{''.join(f'; {each}' for each in rest)}."
 
 
 def sentence(comparison: Comparison, *, leave_out: Sequence[str] = ()) -> str:
@@ -52,10 +53,9 @@ def sentence(comparison: Comparison, *, leave_out: Sequence[str] = ()) -> str:
     floor = "its supervisor" if comparison.summary.floor_name == "weak" else "its own zero-shot accuracy"
     interval = span(gain.low, gain.high)
     told = {
-        "gain": f"gain. The student ends {percent(gain.mean)} points above {floor} {interval}{_share(comparison)}.",
-        "no gain": f"no gain. {signed(gain.mean)} points against {floor}, with an interval that covers 0 {interval}.",
-        "loss": f"no gain but a loss. The student ends {percent(-gain.mean)} points below {floor} "
-        f"{span(-gain.high, -gain.low)}.",
+        "gain": f"gain. {percent(gain.mean)} points above {floor} {interval}{_share(comparison)}.",
+        "no gain": f"no gain. {signed(gain.mean)} points against {floor}, an interval that covers 0 {interval}.",
+        "loss": f"no gain but a loss. {percent(-gain.mean)} points below {floor} {span(-gain.high, -gain.low)}.",
     }[verdict(gain)]
     warnings = [f" {each[0].upper()}{each[1:]}." for each in comparison.warnings if each not in leave_out]
     return f"{place(comparison)}, {comparison.method}: {told}{''.join(warnings)}"
@@ -70,6 +70,8 @@ def _share(comparison: Comparison) -> str:
     net = comparison.summary.net_pgr
     if net is None or net.pgr is None or not net.bounded:
         return ""
+    if net.pgr > 1:
+        return ", beyond the ceiling"
     return f", {percent(net.pgr)}% of the way to the ceiling"
 
 
@@ -107,16 +109,21 @@ def _common_warnings(comparisons: Sequence[Comparison]) -> list[str]:
 
 
 def _together(results: Results) -> Iterator[str]:
-    number = len(results.comparisons)
-    if number == 1:
+    comparisons = results.comparisons
+    if len(comparisons) == 1:
         return
     figures = results.aggregates()
-    ratio, median = figures["ratio_of_mean_gains"], figures["median_pgr_median"]
-    left_out = figures["median_pgr_num_left_out"]
-    missing = f"; {left_out} left out of the median, as PGR is undefined there" if left_out else ""
-    ratio_told = "undefined" if ratio is None else f"{percent(ratio)}%"
-    median_told = "undefined" if median is None else f"{percent(median)}%"
-    yield (
-        f"All {number} together: PGR {ratio_told} as the ratio of mean gains, {median_told} as the median{missing} "
-        "(no interval: they share models and rows)."
+    ratio, median, left_out = (
+        figures[n] for n in ("ratio_of_mean_gains", "median_pgr_median", "median_pgr_num_left_out")
     )
+    gap = sum(each.summary.ceiling.mean - each.summary.weak.mean for each in comparisons)
+    unbounded = sum(not each.summary.pgr.bounded for each in comparisons)
+    # Two losses make a positive ratio: without a gap it would read as a success.
+    ratio_told = "undefined, as ceilings are not above supervisors on average"
+    if ratio is not None and gap > 0:
+        ratio_told = f"{percent(ratio)}%"
+    notes = [f"{unbounded} of them unbounded"] if unbounded else []
+    notes += [f"{left_out} left out of the median as undefined"] if left_out else []
+    told = "; ".join([*notes, "no interval, as they share models and rows"])
+    median_told = "undefined" if median is None else f"{percent(median)}%"
+    yield f"All {len(comparisons)} together: median PGR {median_told}, ratio of mean gains {ratio_told} ({told})."

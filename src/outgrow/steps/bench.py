@@ -9,9 +9,9 @@ import torch
 from outgrow.dag.work import Context
 from outgrow.errors import StepError
 from outgrow.examples import Examples, Labels, cut, joined, seeded_order
-from outgrow.metrics import expected_calibration_error
 from outgrow.models.catalog import fingerprint
 from outgrow.models.heads import load_scorer, load_tokenizer, quiet
+from outgrow.steps.scored import scored
 from outgrow.tables import read_examples, read_labels, write_labels
 from outgrow.tasks import find_task
 from outgrow.training.batches import Tokens, tokenize
@@ -66,14 +66,6 @@ class Bench:
         return labels
 
     def test(self, split: str = "test") -> dict[str, Any]:
-        """Predict a fixed split into test.parquet; return what a record keeps: tables are made from this alone."""
+        """Predict a fixed split into test.parquet; return what a record keeps of it."""
         examples = self.examples(split)
-        labels = self.predict(examples, file="test.parquet")
-        correct_N = labels.predicted() == examples.truth_N
-        return {
-            "accuracy": float(correct_N.mean()),
-            "predicted": labels.predicted().tolist(),
-            "correct": "".join("1" if each else "0" for each in correct_N),
-            "calibration_error": expected_calibration_error(labels.probabilities_NT[:, 0], correct_N),
-            **self.task.diagnose(labels, examples),
-        }
+        return scored(self.task, self.predict(examples, file="test.parquet"), examples)

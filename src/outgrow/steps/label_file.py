@@ -11,24 +11,48 @@ from outgrow.dag.store import file_sha256
 from outgrow.dag.work import Context
 from outgrow.errors import StepError
 from outgrow.examples import Labels
-from outgrow.tables import write_labels
+from outgrow.steps.scored import scored
+from outgrow.tables import read_examples, write_labels
 from outgrow.tasks import find_task
 
 
+ROUGHLY, EXACTLY = 1e-3, 1e-6
+
+
 def label_file(context: Context) -> dict[str, Any]:
-    """Read JSONL or Parquet rows of `id` and `probabilities` (K numbers) or `label` (an option or its number)."""
+    """Read JSONL or Parquet rows of `id` and `probabilities` (K numbers) or `label` (an option or its number).
+
+    The rows must cover the splits that a student trains on, and test: there they are the weak predictions.
+    """
     path, spec = Path(context.places["labels"]), context.spec
     if file_sha256(path) != spec["sha256"]:
         raise StepError(f"{path} has changed since the study was planned: run the study again")
-    options = find_task(spec["task"]).options()
+    task = find_task(spec["task"])
     rows = _rows(path)
     if not rows:
         raise StepError(f"{path} has no rows")
-    index = {option: i for i, option in enumerate(options)}
+    index = {option: i for i, option in enumerate(task.options())}
     vectors = [_vector(row, number, index, path) for number, row in enumerate(rows, start=1)]
-    labels = Labels.from_dense([str(row["id"]) for row in rows], np.stack(vectors))
+    ids = _distinct([str(row["id"]) for row in rows], path)
+    labels = Labels.from_dense(ids, np.stack(vectors))
     write_labels(context.folder / "labels.parquet", labels)
-    return {"rows": len(labels)}
+    test = read_examples(context.inputs["task"].path("test.parquet"))
+    missing = sorted(set(test.ids) - set(ids))
+    if missing:
+        raise StepError(
+            f"{path} has no label for {len(missing)} of the {len(test)} test rows, such as {missing[0]!r}: without "
+            "them there is no weak accuracy to compare with"
+        )
+    return {"rows": len(labels), "test": scored(task, labels.take(test.ids), test)}
+
+
+def _distinct(ids: list[str], path: Path) -> list[str]:
+    seen: dict[str, int] = {}
+    for number, each in enumerate(ids, start=1):
+        if each in seen:
+            raise StepError(f"{path}, row {number}: the id {each!r} stands in row {seen[each]} already")
+        seen[each] = number
+    return ids
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:
@@ -49,13 +73,16 @@ def _vector(row: dict[str, Any], number: int, index: dict[str, int], path: Path)
     if not isinstance(row, dict) or "id" not in row:
         raise StepError(f"{where}: it has no id")
     if "probabilities" in row:
-        vector = np.asarray(row["probabilities"], np.float64)
+        try:
+            vector = np.asarray(row["probabilities"], np.float64)
+        except (TypeError, ValueError):
+            vector = np.full(1, np.nan)
         if vector.shape != (len(index),) or not np.isfinite(vector).all() or (vector < 0).any():
             raise StepError(f"{where}: probabilities must be {len(index)} numbers of at least 0")
-        if abs(vector.sum() - 1) > 1e-3:
+        if abs(vector.sum() - 1) > ROUGHLY:
             raise StepError(f"{where}: probabilities add up to {vector.sum():.4f}, not 1")
-        normalised: np.ndarray = vector / vector.sum()
-        return normalised
+        # What was computed in single precision stays as it is: labels that went through a file are the same labels.
+        return vector if abs(vector.sum() - 1) < EXACTLY else np.asarray(vector / vector.sum())
     value = row.get("label")
     option = index.get(value, -1) if isinstance(value, str) else value
     if not isinstance(option, int) or isinstance(option, bool) or not 0 <= option < len(index):

@@ -1,0 +1,88 @@
+import pytest
+
+from outgrow.cli.words import findings, headline, sentence
+from outgrow.results import Results
+
+
+@pytest.fixture
+def results_of(study, store, fill):
+    """Return a function: accuracies by the first word of a step's title -> results."""
+    return lambda accuracies: Results(fill(accuracies), store)
+
+
+def told(results, method, task="chess-puzzle"):
+    return next(sentence(each) for each in results.comparisons if (each.task, each.method) == (task, method))
+
+
+def test_a_gain_is_called_one_with_its_interval(results_of):
+    text = told(results_of({"naive-hard": 0.7}), "naive-hard")
+    assert "gain. 20.0 points above its supervisor [" in text
+    assert "66.7% of the way to the ceiling" in text
+    assert "no gain" not in text
+
+
+def test_an_interval_that_covers_zero_is_no_gain(results_of):
+    text = told(results_of({"naive-hard": 0.505}), "naive-hard")
+    assert "no gain. +0.5 points against its supervisor" in text
+    assert "covers 0" in text
+
+
+def test_a_loss_is_called_one(results_of):
+    text = told(results_of({"naive-hard": 0.4}), "naive-hard")
+    assert "no gain but a loss. 10.0 points below its supervisor" in text
+
+
+def test_a_student_below_its_zero_shot_accuracy_was_harmed_even_if_pgr_is_positive(results_of):
+    results = results_of({"zero-shot": 0.7, "naive-hard": 0.6})
+    comparison = results.comparisons[0]
+    text = told(results, "naive-hard")
+    assert comparison.summary.pgr.pgr > 0
+    assert "its own zero-shot accuracy" in text
+    assert "harm" in text
+    assert "no gain but a loss. 10.0 points below" in text
+
+
+def test_an_unbounded_pgr_is_said_to_be_so(results_of):
+    text = told(results_of({"ceiling": 0.505}), "naive-hard")
+    assert "PGR is unbounded" in text
+
+
+def test_no_gap_is_said_to_be_none(results_of):
+    assert "there is no gap to recover" in told(results_of({"ceiling": 0.4}), "naive-hard")
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "words"),
+    [
+        ({"bootstrapping-hard": 0.75}, "bootstrapping-hard beats its compute control: +10.0 points"),
+        ({"bootstrapping-hard": 0.55}, "bootstrapping-hard falls behind its compute control: -10.0 points"),
+        ({"bootstrapping-hard": 0.655}, "bootstrapping-hard cannot be told from its compute control: +0.5 points"),
+        ({"confidence": 0.75}, "confidence beats naive: +10.0 points"),
+        ({"confidence": 0.655}, "confidence cannot be told from naive"),
+    ],
+)
+def test_a_method_is_held_against_the_one_it_has_to_beat(results_of, accuracies, words):
+    assert any(words in each for each in findings(results_of(accuracies)))
+
+
+def test_the_headline_counts_gains_and_losses(results_of):
+    results = results_of({"naive-hard": 0.4, "confidence": 0.5})
+    assert "in 3 of 6 comparisons; no gain in 1; a loss in 2" in headline(results.comparisons)
+
+
+def test_the_headline_says_no_gain_where_there_is_none(results_of):
+    names = ("naive", "naive-hard", "confidence", "bootstrapping-hard", "bootstrapping-control-hard")
+    results = results_of(dict.fromkeys(names, 0.5))
+    assert headline(results.comparisons).startswith("No gain: in none of 6 comparisons")
+
+
+def test_what_holds_everywhere_is_said_once(results_of):
+    text = "\n".join(findings(results_of({"ceiling": 0.4})))
+    assert text.count("there is no gap to recover") == 1
+    assert "In every comparison" in text
+    assert "ratio of mean gains undefined" in text
+
+
+def test_nothing_finished_is_said_to_be_nothing(study, store, fill):
+    plan = fill(skip=lambda step: True)
+    assert findings(Results(plan, store)) == ["No comparison is finished yet, so there is nothing to show."]
