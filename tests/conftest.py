@@ -1,18 +1,25 @@
 """A tiny ladder and tiny tasks, made here: nothing in these tests rests on what the package ships."""
 
 import json
+import os
+
+os.environ |= {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # before torch is imported
 
 import chess
+import hypothesis
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from outgrow.chess.encoding import move_words, vocabulary, write_tokenizer
+from outgrow.chess.encoding import vocabulary, write_tokenizer
 from outgrow.dag.store import Store
 from outgrow.models import catalog
 from outgrow.seeds import derive, generator
 from outgrow.spec import Study
+
+hypothesis.settings.register_profile("patient", deadline=None)  # a busy machine is no failure
+hypothesis.settings.load_profile("patient")
 
 TINY = {"tiny-8": 8, "tiny-12": 12, "tiny-16": 16}
 RATE = 0.01
@@ -85,9 +92,7 @@ def tiny_tasks(tmp_path_factory):
     """Return the files of a puzzle task and of a task with two classes, 400 rows of 100 random games each."""
     folder = tmp_path_factory.mktemp("tasks")
     rows = [(game, i, *each) for game in range(100) for i, each in enumerate(playout(game))]
-    puzzles = [
-        {"id": f"p{game}-{i}", "game": game, "fen": fen, "solution": move} for game, i, fen, move, _turn in rows
-    ]
+    puzzles = [{"id": f"p{game}-{i}", "game": game, "fen": fen, "solution": move} for game, i, fen, move, _turn in rows]
     blunders = [
         # Something that a model can learn from the words: does the move go to the mover's right half?
         {"id": f"b{game}-{i}", "game": game, "fen": fen, "move": move, "label": int(move[2] > "d")}
@@ -128,12 +133,6 @@ def tiny_study(tiny_ladder, tiny_tasks):
 def store(tmp_path):
     """Return an empty store."""
     return Store(tmp_path / "store")
-
-
-@pytest.fixture
-def legal_words():
-    """Return every word for a move."""
-    return set(move_words())
 
 
 @pytest.fixture

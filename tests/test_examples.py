@@ -34,9 +34,7 @@ def test_splits_have_their_sizes_and_share_neither_rows_nor_groups(groups, sizes
     assert len({each for ids in splits.values() for each in ids}) == sum(sizes)
 
 
-@given(
-    st.lists(st.tuples(st.integers(0, 24).map(str), st.integers(0, 2)), min_size=50, max_size=60), st.integers(0, 3)
-)
+@given(st.lists(st.tuples(st.integers(0, 24).map(str), st.integers(0, 2)), min_size=50, max_size=60), st.integers(0, 3))
 def test_balanced_splits_have_as_many_rows_of_every_class(rows, seed):
     groups, truth = zip(*rows, strict=True)
     them = examples(groups, truth)

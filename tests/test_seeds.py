@@ -29,12 +29,12 @@ def test_a_seed_fits_into_63_bits(seed, purpose):
 
 
 def test_global_generators_are_neither_read_nor_moved():
-    np.random.seed(1)  # noqa: NPY002
+    np.random.seed(1)
     random.seed(1)
     before = np.random.get_state()[1].tolist(), random.getstate()
     first = generator(5, "x").random(3)
     assert (np.random.get_state()[1].tolist(), random.getstate()) == before
-    np.random.seed(2)  # noqa: NPY002
+    np.random.seed(2)
     assert (generator(5, "x").random(3) == first).all()
 
 

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from outgrow.dag.scheduler import Event, Summary, run_graph
+from outgrow.dag.journal import run_logged
+from outgrow.dag.scheduler import Event, Summary
 from outgrow.dag.store import Store
 from outgrow.dag.work import Runtime
 from outgrow.errors import StepError
@@ -40,5 +41,5 @@ def run(
 def run_plan(
     plan: Plan, *, store: Store, jobs: int = 1, on_event: Callable[[Event], None] = lambda event: None
 ) -> Summary:
-    """Build what a plan needs and the store has not; return how every step ended."""
-    return run_graph(plan.targets, store=store, runtime=Runtime(jobs=jobs), on_event=on_event)
+    """Build what a plan needs and the store has not; return how every step ended. The store remembers the study."""
+    return run_logged(plan.targets, name=plan.study.name, store=store, runtime=Runtime(jobs=jobs), on_event=on_event)

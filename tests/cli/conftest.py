@@ -74,8 +74,9 @@ def outgrow(capsys, monkeypatch):
 
 
 @pytest.fixture
-def fill(study, store):
+def fill(study, store, monkeypatch):
     """Return a function that publishes a made-up record for every step of the study, and returns its plan."""
+    monkeypatch.setattr("outgrow.dag.store.os.fsync", lambda file: None)  # fifty records a test, none worth the wait
     return lambda accuracies=None, *, skip=lambda step: False: publish_all(study, store, accuracies, skip=skip)
 
 

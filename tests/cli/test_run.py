@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+import types
 
 import pytest
 
@@ -9,6 +10,7 @@ from outgrow.api import DEFAULT_STORE
 from outgrow.cli import app, call, running
 from outgrow.dag.scheduler import Summary
 from outgrow.dag.work import Outcome
+from outgrow.errors import StepError
 
 HEAVY = ("torch", "transformers", "pandas", "datasets")
 
@@ -21,11 +23,11 @@ def finished(study, store, fill):
 
 
 def test_a_finished_study_is_shown_from_the_store_alone(outgrow, finished, monkeypatch):
-    monkeypatch.setattr(running, "run_graph", None)
+    monkeypatch.setattr("outgrow.dag.journal.run_graph", None)
     code, out, err = outgrow("run", *finished)
     assert code == 0
     assert err == ""
-    assert "all 46 steps were cached" in out
+    assert "all 52 steps were cached" in out
     assert str(finished[-1]) in out
     for figure in ("weak 50.0", "zero-shot 30.0", "ceiling 80.0", "65.0", "+15.0"):
         assert figure in out
@@ -47,7 +49,7 @@ def test_json_holds_everything_and_nothing_else_is_on_stdout(outgrow, finished):
     code, out, _ = outgrow("run", *finished, "--json")
     told = json.loads(out)
     assert code == 0
-    assert told["steps"] == {"total": 46, "cached": 46, "built": 0, "failed": 0, "skipped": 0}
+    assert told["steps"] == {"total": 52, "cached": 52, "built": 0, "failed": 0, "skipped": 0}
     assert [row["method"] for row in told["comparisons"]].count("bootstrapping-control-hard") == 1
     assert told["comparisons"][0]["weak"] == 0.5
     assert told["notes"]
@@ -136,14 +138,13 @@ def failing(monkeypatch, study, store, fill):
     """Make the run of a study, of which all but one student is there, end with that one failed."""
     fill(skip=lambda step: step.title.startswith("confidence") and step.title.endswith("seed 1"))
 
-    def run_graph(targets, *, store, runtime, on_event):
-        before = running.survey(targets, store=store)
+    def run_logged(targets, *, before, **options):
         key = next(key for key, status in before.status.items() if status == "waiting")
         log = 'Traceback:\n  File "somewhere.py", line 7, in train\nStepError: the loss is not finite'
         outcome = Outcome(key, "failed", 1.0, "StepError: the loss is not finite: lower training.lr", log)
         return Summary(before.steps, before.status | {key: "failed"}, {key: outcome})
 
-    monkeypatch.setattr(running, "run_graph", run_graph)
+    monkeypatch.setattr(running, "run_logged", run_logged)
     return [study, "--store", store.root]
 
 
@@ -153,7 +154,7 @@ def test_a_failed_step_is_told_after_the_table_of_the_rest(outgrow, failing):
     assert "2 of 3 seeds" in out
     assert "failed: confidence middle, chess-blunder, seed 1" in err
     assert "  the loss is not finite: lower training.lr" in err
-    assert "1 of 46 steps failed: 0 built, 45 cached, 1 failed, 0 skipped" in err
+    assert "1 of 52 steps failed: 0 built, 51 cached, 1 failed, 0 skipped" in err
     assert "somewhere.py" not in err
 
 
@@ -173,19 +174,48 @@ def test_ctrl_c_says_what_is_kept(outgrow, study, store, monkeypatch, fill):
         raise KeyboardInterrupt
 
     fill(skip=lambda step: step.title.startswith("confidence"))
-    monkeypatch.setattr(running, "run_graph", interrupted)
+    monkeypatch.setattr(running, "run_logged", interrupted)
     code, out, err = outgrow("run", study, "--store", store.root)
     assert code == 130
     assert out == ""
-    assert "43 of 46 steps are finished and kept" in err
+    assert "49 of 52 steps are finished and kept" in err
 
 
-def test_a_step_that_really_runs_is_a_plain_line_on_stderr(outgrow, study, store, fill):
+@pytest.fixture
+def zero_shot_step(monkeypatch):
+    """Return a module in the place of the step `zero_shot`, whose function a test may set."""
+    module = types.ModuleType("outgrow.steps.zero_shot")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    return module
+
+
+def test_a_run_builds_what_is_missing_with_a_plain_line_a_step_on_stderr(outgrow, study, store, fill, zero_shot_step):
+    plan = fill(skip=lambda step: step.kind == "zero_shot")
+    done = {step.title: step for cell in plan.cells for step in (cell.result,)}
+    test = store.get(next(iter(done.values())).key).outputs["test"]
+    zero_shot_step.zero_shot = lambda context: {"test": test}
+    code, out, err = outgrow("run", study, "--store", store.root, "--jobs", "1", "--plain")
+    assert code == 0, err
+    assert "[51/52] zero-shot middle, chess-puzzle" in err
+    assert "[52/52] zero-shot large, chess-puzzle" in err
+    assert "2 steps built" in out
+    assert "50 cached" in out
+    _, out, _ = outgrow("run", study, "--store", store.root)
+    assert "all 52 steps were cached" in out
+
+
+def test_a_step_that_fails_spares_the_rest(outgrow, study, store, fill, zero_shot_step):
+    def fails(context):
+        raise StepError("the head is too small: use a larger hat")
+
     fill(skip=lambda step: step.kind == "zero_shot")
-    code, _, err = outgrow("run", study, "--store", store.root, "--jobs", "1", "--plain")
-    # The made-up models are no models, so the step fails; what is tested is that this is told.
+    zero_shot_step.zero_shot = fails
+    code, out, err = outgrow("run", study, "--store", store.root, "--jobs", "1")
     assert code == 1
-    assert "FAILED zero-shot middle, chess-puzzle" in err
+    assert "failed: zero-shot middle, chess-puzzle\n  the head is too small: use a larger hat\n" in err
+    assert "2 of 52 steps failed" in err
+    assert "chess-blunder" in out
+    assert "chess-puzzle  400 test rows" not in out
 
 
 def test_output_that_nobody_reads_any_more_is_no_error(finished):

@@ -16,7 +16,7 @@ def test_plan_counts_steps_shared_cached_and_to_do(outgrow, study, store, fill):
     assert code == 0
     assert told["steps"]["task"] == {"steps": 2, "shared": 2, "cached": 2, "to do": 0}
     assert told["steps"]["finetune"]["to do"] == 3
-    assert sum(row["steps"] for row in told["steps"].values()) == 46
+    assert sum(row["steps"] for row in told["steps"].values()) == 52
     pair = {"task": "chess-blunder", "supervisor": "small", "student": "middle"}
     assert {**pair, "methods": ["naive", "confidence"], "seeds": [0, 1, 2]} in told["comparisons"]
 
@@ -57,7 +57,7 @@ def test_status_of_a_study_shows_seeds_and_the_table_so_far(outgrow, study, stor
     fill(skip=lambda step: step.title.startswith("confidence") and "seed 2" in step.title)
     code, out, _ = outgrow("status", study, "--store", store.root)
     assert code == 0
-    assert "45 of 46 steps done, 1 to do" in out
+    assert "51 of 52 steps done, 1 to do" in out
     assert "2 of 3" in out
     assert "weak 50.0" in out
     _, out, _ = outgrow("status", study, "--store", store.root, "--json")

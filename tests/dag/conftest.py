@@ -3,11 +3,8 @@ from pathlib import Path
 
 import pytest
 
-
 FAKES = Path(__file__).parent / "fakes"
 sys.path.append(str(FAKES))  # workers get this process's path, so a fake step has the same dotted name everywhere
-
-
 
 
 @pytest.fixture

@@ -40,7 +40,7 @@ def _tell(error: Exception) -> int:
     """Print what went wrong on stderr and return the exit code."""
     import typer
 
-    from outgrow.dag.store import DamagedArtefactError
+    from outgrow.dag.store import DamagedArtefactError, RecordFormatError
     from outgrow.errors import StepError, UsageError
 
     # Which click typer stands on differs between its versions; this class is its base of usage errors in each.
@@ -49,7 +49,7 @@ def _tell(error: Exception) -> int:
         text, code = f"{_arguments_told(error)} See outgrow --help.", USAGE
     elif isinstance(error, UsageError):
         text, code = str(error), USAGE
-    elif isinstance(error, StepError):
+    elif isinstance(error, (StepError, RecordFormatError)):
         text, code = str(error), FAILED
     elif isinstance(error, DamagedArtefactError):
         text, code = f"{error}: outgrow run builds it anew", FAILED

@@ -12,7 +12,8 @@ import typer
 
 from outgrow.cli import DONE, FAILED, INTERRUPTED, complain
 from outgrow.cli.output import bullet, console, duration, note, plural, print_json, shown
-from outgrow.dag.scheduler import Summary, run_graph, survey
+from outgrow.dag.journal import run_logged
+from outgrow.dag.scheduler import Summary, survey
 from outgrow.dag.step import Step
 from outgrow.dag.store import Store
 from outgrow.dag.work import Outcome, Runtime
@@ -51,22 +52,21 @@ def build(title: str, targets: Iterable[Step], *, store: Store, jobs: int | None
     before = survey(targets, store=store)
     waiting = before.count("waiting")
     cached = len(before.steps) - waiting
+    jobs = max(1, min(jobs or usable_cores(), waiting))
+    runtime = Runtime(jobs=jobs)
     if not waiting:
-        return Build(before, cached, 0.0)
+        return Build(run_logged(targets, name=title, store=store, runtime=runtime, before=before), cached, 0.0)
     from outgrow.cli.progress import display
 
-    jobs = min(jobs or usable_cores(), waiting)
     note(f"{title}: {plural(len(before.steps), 'step')}, {cached} cached, {waiting} to do, {plural(jobs, 'worker')}")
-    with display(title, before, jobs=jobs, plain=plain) as progress:
-        try:
-            summary = run_graph(targets, store=store, runtime=Runtime(jobs=jobs), on_event=progress.show)
-        except KeyboardInterrupt:
-            interrupted = True
-        else:
-            interrupted = False
-    if interrupted:
+    try:
+        with display(title, before, jobs=jobs, plain=plain) as progress:
+            summary = run_logged(
+                targets, name=title, store=store, runtime=runtime, before=before, on_event=progress.show
+            )
+    except KeyboardInterrupt:
         _say_what_is_kept(targets, store)
-        raise typer.Exit(INTERRUPTED)
+        raise typer.Exit(INTERRUPTED) from None
     return Build(summary, cached, time.monotonic() - started)
 
 

@@ -11,6 +11,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol
@@ -119,17 +120,21 @@ class _Worker:
         self.process = context.Process(target=_serve, args=arguments, daemon=True)
         before = {name: os.environ.get(name) for name in SINGLE_THREADED}
         os.environ.update(SINGLE_THREADED)  # must stand before the child imports numpy or torch
-        self.process.start()
+        with _interrupts_held_back():
+            self.process.start()
         for name, value in before.items():
             os.environ.pop(name) if value is None else os.environ.update({name: value})
         theirs.close()
 
     def stop(self) -> None:
+        """Kill the process and free what is held for it."""
         self.process.kill()
         self.process.join()
         self.pipe.close()
 
     def obituary(self) -> str:
+        """Return how the process ended, and free what is held for it."""
+        self.pipe.close()
         self.process.join(5)
         code = self.process.exitcode
         if code is not None and code < 0:
@@ -139,25 +144,42 @@ class _Worker:
         return f"the worker ended with exit code {code}"
 
 
+@contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    # A worker inherits the mask: Ctrl-C, sent to the whole process group, must not hit it while it still imports.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _serve(pipe: Connection, driver: int, root: str, runtime_data: dict[str, Any]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's to handle
     threading.Thread(target=_die_with, args=(driver,), daemon=True).start()
     store, runtime = Store(root), Runtime(**runtime_data)
     last_report = 0.0
+
+    def tell(message: Any) -> None:
+        try:
+            pipe.send_bytes(json.dumps(message).encode())
+        except OSError:
+            os._exit(1)  # the driver is gone, and what is not published is rubbish
+
     while True:
         try:
             order = Order(**json.loads(pipe.recv_bytes()))
-        except EOFError:
+        except (EOFError, OSError):
             return
 
         def progress(done: int, total: int, unit: str, key: str = order.key) -> None:
             nonlocal last_report
             if done == total or time.monotonic() - last_report > 0.2:
                 last_report = time.monotonic()
-                pipe.send_bytes(json.dumps([key, done, total, unit]).encode())
+                tell([key, done, total, unit])
 
         outcome = perform(order, store=store, runtime=runtime, progress=progress)
-        pipe.send_bytes(json.dumps(asdict(outcome)).encode())
+        tell(asdict(outcome))
 
 
 def _die_with(driver: int) -> None:

@@ -1,14 +1,20 @@
 """Keeping a store: is everything as it was written, what takes the space, what does nobody need any more."""
 
 import json
+import os
+import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from outgrow.dag.canonical import canonical_json, digest
 from outgrow.dag.step import Step, closure
-from outgrow.dag.store import DamagedArtefactError, Store
+from outgrow.dag.store import DamagedArtefactError, RecordFormatError, Store, is_key
+
+NOT_NEEDED = "no study needs it"
 
 
 @dataclass(frozen=True)
@@ -36,7 +42,7 @@ def verify(store: Store) -> Iterator[tuple[str, str]]:
             artefact = store.get(key)
             if artefact is not None:
                 artefact.verify_all()
-        except (DamagedArtefactError, ValueError) as error:
+        except (DamagedArtefactError, RecordFormatError, OSError) as error:
             yield key, str(error)
         else:
             yield key, ""
@@ -46,12 +52,7 @@ def usage(store: Store) -> list[Usage]:
     """Return what takes the space, by kind of step, largest first."""
     sizes: dict[str, list[int]] = {}
     for key in store.finished_keys():
-        try:
-            artefact = store.get(key)
-            kind = artefact.record["function"].rpartition(":")[2] if artefact else "damaged"
-        except (DamagedArtefactError, ValueError):
-            kind = "damaged"
-        sizes.setdefault(kind, []).append(folder_bytes(store.folder(key)))
+        sizes.setdefault(_kind(store, key), []).append(folder_bytes(store.folder(key)))
     for name in ("scratch", "damaged"):
         for folder in (store.root / name).glob("*"):
             sizes.setdefault(f"({name})", []).append(folder_bytes(folder))
@@ -59,53 +60,108 @@ def usage(store: Store) -> list[Usage]:
     return sorted(found, key=lambda each: -each.num_bytes)
 
 
-def remember(store: Store, *, name: str, targets: Iterable[Step], about: Mapping[str, Any]) -> None:
-    """Write down that a study needs these steps, so that `garbage` spares them."""
-    folder = store.root / "studies"
-    folder.mkdir(parents=True, exist_ok=True)
-    steps = closure(targets)
-    text = json.dumps({"name": name, "steps": sorted(steps), **about}, ensure_ascii=False)
-    scratch = folder / f".{name}.json"
-    scratch.write_text(text, encoding="utf-8")
-    scratch.rename(folder / f"{name}.json")
+def _kind(store: Store, key: str) -> str:
+    try:
+        artefact = store.get(key)
+    except (DamagedArtefactError, RecordFormatError):
+        return "(unreadable)"
+    return artefact.record["function"].rpartition(":")[2] if artefact else "(unreadable)"
+
+
+def remember(store: Store, *, name: str, targets: Iterable[Step]) -> None:
+    """Write down that a study needs these steps, so that `garbage` spares them.
+
+    A study that was run with other settings needs other steps: all of them are remembered, under one name.
+    """
+    steps = sorted(closure(targets))
+    slug = re.sub(r"[^A-Za-z0-9._-]+", "-", name)
+    path = store.root / "studies" / f"{slug}-{digest(steps)[:12]}.json"
+    if path.exists():
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    mine = path.with_name(f".{path.name}.{os.getpid()}")  # another process may write down the same
+    mine.write_text(json.dumps({"name": name, "steps": steps}, ensure_ascii=False), encoding="utf-8")
+    mine.rename(path)
 
 
 def remembered(store: Store) -> dict[str, set[str]]:
-    """Return the keys that each study of the store needs, by its name."""
-    found = {}
-    for path in sorted((store.root / "studies").glob("[!.]*.json")):
-        data = json.loads(path.read_text(encoding="utf-8"))
-        found[data["name"]] = set(data["steps"])
+    """Return the keys that each study of the store needs, by its name. A file that cannot be read raises ValueError."""
+    found: dict[str, set[str]] = {}
+    for path in _notes(store):
+        name, steps = _note(path)
+        found.setdefault(name, set()).update(steps)
     return found
+
+
+def forget(store: Store, name: str) -> bool:
+    """Let the store need the steps of this study no longer; return whether it knew the study."""
+    known = [path for path in _notes(store) if _note(path)[0] == name]
+    for path in known:
+        path.unlink(missing_ok=True)
+    return bool(known)
+
+
+def _notes(store: Store) -> list[Path]:
+    return sorted((store.root / "studies").glob("[!.]*.json"))
+
+
+def _note(path: Path) -> tuple[str, list[str]]:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        return str(data["name"]), [str(each) for each in data["steps"]]
+    except (ValueError, KeyError, TypeError):
+        raise ValueError(
+            f"{path} does not say any more which steps its study needs: delete it and run the study once more, "
+            "or what it needs would be taken for garbage"
+        ) from None
 
 
 def garbage(store: Store) -> list[Garbage]:
     """Return what can go: steps of no remembered study, damaged copies, scratch folders whose owner is gone."""
-    needed = {key for keys in remembered(store).values() for key in keys}
+    needed = _needed(store)
     found = [
-        Garbage(store.folder(key), "no study needs it", folder_bytes(store.folder(key)))
+        Garbage(store.folder(key), NOT_NEEDED, folder_bytes(store.folder(key)))
         for key in store.finished_keys()
         if key not in needed
     ]
     for path in sorted((store.root / "damaged").glob("*")):
         found.append(Garbage(path, "damaged copy", folder_bytes(path)))
     for path in sorted((store.root / "scratch").glob("*")):
+        if not is_key(path.name):
+            continue
         with store.claim(path.name) as mine:
             if mine:
                 found.append(Garbage(path, "left behind by a run that ended", folder_bytes(path)))
     return found
 
 
+def _needed(store: Store) -> set[str]:
+    return {key for keys in remembered(store).values() for key in keys}
+
+
 def remove(store: Store, found: Iterable[Garbage]) -> int:
-    """Delete these folders; what is in use by now is spared. Return the bytes that were freed."""
-    freed = 0
+    """Delete these folders; what is in use or needed by now is spared. Return the bytes that were freed."""
+    freed, needed = 0, _needed(store)
     for each in found:
         key = each.path.name.partition(".")[0]
+        if each.what == NOT_NEEDED and key in needed:
+            continue
         with store.claim(key) as mine:
             if mine:
-                shutil.rmtree(each.path, ignore_errors=True)
+                _delete(store, each.path, key)
                 freed += each.num_bytes
     return freed
+
+
+def _delete(store: Store, path: Path, key: str) -> None:
+    # By way of the scratch folder of a claimed key, where a half deleted folder is rubbish and nothing else.
+    scratch = store.scratch(key)
+    if path == scratch:
+        shutil.rmtree(path, ignore_errors=True)
+        return
+    with suppress(FileNotFoundError):  # somebody else was faster
+        path.rename(scratch / path.name)
+    shutil.rmtree(scratch, ignore_errors=True)
 
 
 def folder_bytes(folder: Path) -> int:
@@ -126,5 +182,5 @@ def differences(first: Mapping[str, Any], second: Mapping[str, Any], where: str 
         one, other = first.get(name), second.get(name)
         if isinstance(one, dict) and isinstance(other, dict):
             yield from differences(one, other, place)
-        elif one != other or (name in first) != (name in second):
+        elif (name in first) != (name in second) or canonical_json(one) != canonical_json(other):  # 1 is not 1.0
             yield place, one, other

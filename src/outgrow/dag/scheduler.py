@@ -59,6 +59,7 @@ def run_graph(
     """Build everything the targets need that the store has not, and return how each step ended."""
     graph = _Graph(targets, store, on_event)
     if graph.unfinished():
+        store.prepare()
         with _backend(store, runtime) as backend:
             graph.run(backend)
     return graph.summary
@@ -175,7 +176,7 @@ class _Graph:
 
     def _put_aside(self, key: str, message: str) -> None:
         with self._store.claim(key) as mine:
-            if mine and self._store.folder(key).exists():
+            if mine and self._store.is_damaged(key):  # another process may have built it anew meanwhile
                 self._store.quarantine(key)
         self._on_event(Event("damaged", self._steps[key], message=message))
 

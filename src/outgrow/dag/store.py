@@ -8,6 +8,7 @@ lock is held. The kernel frees a lock when its owner dies, however it dies.
     scratch/  locks/  damaged/     work in progress, one lock file a key, what failed a checksum
 """
 
+import errno
 import hashlib
 import json
 import os
@@ -16,6 +17,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from filelock import FileLock, Timeout
@@ -24,10 +26,16 @@ from outgrow.dag.canonical import digest
 
 RECORD_FORMAT = 1
 RECORD_NAME = "record.json"
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""What the system says where a disk, a quota or a file is full."""
 
 
 def reached(point: str) -> None:
     """Mark a point where a fault would hurt most. Does nothing: the drills put their faults here."""
+
+
+class RecordFormatError(ValueError):
+    """A record is whole but of a format that this version does not read."""
 
 
 class DamagedArtefactError(Exception):
@@ -90,18 +98,45 @@ class Store:
     def get(self, key: str) -> Artefact | None:
         """Return the finished step of this key, or None. Raises DamagedArtefactError for a bad record."""
         path = self.folder(key) / RECORD_NAME
+        for _ in range(2):
+            try:
+                text = path.read_bytes()
+            except (FileNotFoundError, NotADirectoryError):
+                if not path.parent.exists():
+                    return None
+                # Published between the two looks, or really without a record: a second reading tells.
+            else:
+                return Artefact(key, path.parent, _parsed_record(key, text))
+        raise DamagedArtefactError(key, "its record is missing")
+
+    def is_damaged(self, key: str) -> bool:
+        """Return whether the step of this key is there but not as it was written: every file is read."""
         try:
-            text = path.read_bytes()
-        except (FileNotFoundError, NotADirectoryError):
-            if path.parent.exists():
-                raise DamagedArtefactError(key, "its record is missing") from None
-            return None
-        return Artefact(key, path.parent, _parsed_record(key, text))
+            artefact = self.get(key)
+            if artefact is not None:
+                artefact.verify_all()
+        except DamagedArtefactError:
+            return True
+        return False
+
+    def prepare(self) -> None:
+        """Make the store's folders and write to them, for a trial; OSError names the store and the remedy."""
+        try:
+            for name in ("steps", "scratch", "locks"):
+                (self.root / name).mkdir(parents=True, exist_ok=True)
+                with TemporaryFile(dir=self.root / name) as file:
+                    file.write(b"a trial")
+        except OSError as error:
+            reason = "a file lies there" if self.root.is_file() else error.strerror or str(error)
+            remedy = "make room there, or" if error.errno in NO_ROOM else "make it writable, or"
+            told = f"the store cannot be written ({reason}): {remedy} choose another place with --store"
+            raise OSError(error.errno, told, str(self.root)) from None
 
     def finished_keys(self) -> Iterator[str]:
         """Yield the key of every finished step."""
         for path in sorted(self.root.glob("steps/??/*")):
-            yield path.name
+            if is_key(path.name):
+                yield path.name
 
     @contextmanager
     def claim(self, key: str) -> Iterator[bool]:
@@ -115,6 +150,7 @@ class Store:
             yield False
             return
         try:
+            reached("claimed")
             yield True
         finally:
             lock.release()
@@ -128,6 +164,8 @@ class Store:
 
     def publish(self, scratch: Path, record: Mapping[str, Any]) -> Artefact:
         """Write the record into the scratch folder, its files' checksums added, and publish it by one rename."""
+        if (scratch / RECORD_NAME).exists():
+            raise ValueError(f"a step must not write a file {RECORD_NAME}: that is the store's")
         files = {}
         for path in sorted(p for p in scratch.rglob("*") if p.is_file()):
             files[path.relative_to(scratch).as_posix()] = {
@@ -160,8 +198,13 @@ class Store:
         raise OSError(f"{target.parent} is full of damaged copies of {key}: remove them")
 
 
+def is_key(name: str) -> bool:
+    """Return whether this is the form of a key: 64 hexadecimal digits."""
+    return len(name) == 64 and not set(name) - set("0123456789abcdef")
+
+
 def _checked_key(key: str) -> str:
-    if len(key) != 64 or set(key) - set("0123456789abcdef"):
+    if not is_key(key):
         raise ValueError(f"not a key: {key!r}")
     return key
 
@@ -175,8 +218,9 @@ def _parsed_record(key: str, text: bytes) -> dict[str, Any]:
         raise DamagedArtefactError(key, "its record cannot be read") from None
     if damaged:
         raise DamagedArtefactError(key, "its record does not match its checksum")
+    # The checksum is made alike in every format, so that damage and a newer format can be told apart.
     if record["format"] != RECORD_FORMAT:
-        raise ValueError(
+        raise RecordFormatError(
             f"step {key[:12]} has a record of format {record['format']}, this version reads {RECORD_FORMAT}: "
             "use the version of outgrow that wrote the store, or another --store"
         )

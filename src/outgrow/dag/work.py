@@ -3,12 +3,15 @@
 import importlib
 import os
 import platform
+import re
 import resource
+import shutil
 import socket
 import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -16,8 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from outgrow.dag.step import Step
-from outgrow.dag.store import Artefact, DamagedArtefactError, Store
+from outgrow.dag.store import NO_ROOM, Artefact, DamagedArtefactError, Store
 
+NO_ROOM_TOLD = re.compile(r"No space left|File too large|quota exceeded|requested and \d+ written|os error 2[78]")
 RECORDED_PACKAGES = ("outgrow", "torch", "transformers", "numpy", "scipy", "pyarrow", "chess")
 
 
@@ -51,7 +55,10 @@ class Order:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of an order. `status`: built, cached, busy (another process has it), damaged or failed."""
+    """What became of an order.
+
+    `status`: built, cached, busy (another process has it), damaged (an input is), failed, lost (its worker died).
+    """
 
     key: str
     status: str
@@ -87,8 +94,8 @@ def perform(
             _build(order, store=store, runtime=runtime, progress=progress)
     except DamagedArtefactError as error:
         return Outcome(order.key, "damaged", message=str(error), damaged_key=error.key)
-    except Exception as error:
-        message = f"{type(error).__name__}: {error}"
+    except (Exception, SystemExit) as error:
+        message = _explained(error, store)
         return Outcome(order.key, "failed", time.monotonic() - started, message, traceback.format_exc())
     return Outcome(order.key, "built", time.monotonic() - started)
 
@@ -102,13 +109,38 @@ def _build(order: Order, *, store: Store, runtime: Runtime, progress: Callable[[
         inputs[name] = artefact
     module_name, _, function_name = order.function.partition(":")
     function = getattr(importlib.import_module(module_name), function_name)
-    scratch = store.scratch(order.key)
-    started, clock = time.time(), time.monotonic()
-    outputs = function(Context(order.spec, inputs, scratch, runtime, progress, order.places)) or {}
-    provenance = {"started": started, "seconds": time.monotonic() - clock, **_machine(runtime)}
-    identity = {k: v for k, v in asdict(order).items() if k not in ("key", "title", "places")}
-    record = {"key": order.key, "title": order.title, **identity, "outputs": outputs, "provenance": provenance}
-    store.publish(scratch, record)
+    with _scratch(store, order.key) as scratch:
+        started, clock = time.time(), time.monotonic()
+        outputs = function(Context(order.spec, inputs, scratch, runtime, progress, order.places)) or {}
+        provenance = {"started": started, "seconds": time.monotonic() - clock, **_machine(runtime)}
+        identity = {k: v for k, v in asdict(order).items() if k not in ("key", "title", "places")}
+        record = {"key": order.key, "title": order.title, **identity, "outputs": outputs, "provenance": provenance}
+        store.publish(scratch, record)
+
+
+@contextmanager
+def _scratch(store: Store, key: str) -> Iterator[Path]:
+    """Give a scratch folder; what a failing step leaves in it must not fill the disk."""
+    scratch = store.scratch(key)
+    try:
+        yield scratch
+    except (Exception, SystemExit):
+        shutil.rmtree(scratch, ignore_errors=True)
+        raise
+
+
+def _explained(error: BaseException, store: Store) -> str:
+    """Return an error as one line; where the machine had no room, what was full and what to do."""
+    message = f"{type(error).__name__}: {error}"
+    if isinstance(error, MemoryError):
+        return f"out of memory ({message}): run with fewer --jobs, or lower the batch or the rows of the study"
+    # numpy and safetensors report a full disk in words of their own.
+    if getattr(error, "errno", None) in NO_ROOM or NO_ROOM_TOLD.search(message):
+        return (
+            f"no room on the disk of {store.root} ({message}): make room (outgrow gc shows what can go) or choose "
+            "another place with --store; what is finished is kept"
+        )
+    return message
 
 
 def _machine(runtime: Runtime) -> dict[str, Any]:

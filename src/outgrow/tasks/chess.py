@@ -53,15 +53,16 @@ def read_lichess(path: Path) -> Examples:
     ids, groups, texts, truth = [], [], [], []
     for number, row in enumerate(csv.DictReader(io.StringIO(text)), start=2):
         try:
+            name = row["PuzzleId"]
             board = chess.Board(row["FEN"])
             first, second = row["Moves"].split()[:2]
             board.push_uci(first)
             solution = board.parse_uci(second)
-        except (KeyError, ValueError, TypeError) as error:
+        except (KeyError, ValueError, TypeError, AttributeError) as error:
             raise UsageError(f"{path.name}, line {number}: not a lichess puzzle ({error!r:.100})") from None
         game = (row.get("GameUrl") or "").partition("#")[0].split("/")
-        ids.append(row["PuzzleId"])
-        groups.append(game[3] if len(game) > 3 else row["PuzzleId"])
+        ids.append(name)
+        groups.append(game[3] if len(game) > 3 else name)
         texts.append(" ".join(position_words(board)))
         truth.append(index[move_word(solution, board.turn)])
     return Examples(tuple(ids), tuple(groups), tuple(texts), np.array(truth, np.int64))

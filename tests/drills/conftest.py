@@ -1,0 +1,20 @@
+import sys
+from pathlib import Path
+
+import pytest
+
+PARTS = Path(__file__).parent / "parts"
+sys.path.append(str(PARTS))  # workers get this process's path, so a step has the same dotted name everywhere
+
+
+@pytest.fixture
+def undisturbed(tmp_path_factory):
+    """Return a function that gives what a graph leaves behind when nothing happens to it."""
+    from drill import Drill, left_behind
+
+    def run(graph):
+        drill = Drill(tmp_path_factory.mktemp("undisturbed"), graph)
+        drill.finish()
+        return left_behind(drill.store, drill.targets)
+
+    return run
