@@ -1,4 +1,4 @@
-"""Weak-to-strong generalization on one page: can a student outgrow its supervisor?
+"""Weak-to-strong generalization on one page. Can a student outgrow its supervisor?
 
 A weak model learns from ground truth on one half of the rows and labels the other half; a strong model learns from
 those labels. PGR says how much of the gap between the weak model and the strong model's own ceiling it recovers

@@ -40,7 +40,7 @@ def rows_of(source, sizes):
 
 
 def test_the_example_agrees_with_the_library_row_by_row(tiny_study, tiny_ladder, store):
-    plan = make_plan(tiny_study(TASK, methods=("naive-hard",), seeds=(SEED,)))
+    plan = make_plan(tiny_study(TASK, methods=("naive-hard",), seeds=(SEED,), training={"epochs": 6}))
     assert run_graph(plan.targets, store=store, runtime=Runtime()).ok
     (cell,) = plan.cells
     steps = {"weak": cell.weak, "student": cell.result, "ceiling": cell.ceiling}
@@ -50,7 +50,7 @@ def test_the_example_agrees_with_the_library_row_by_row(tiny_study, tiny_ladder,
         tiny_ladder["tiny-8"],
         tiny_ladder["tiny-16"],
         rows,
-        epochs=2,
+        epochs=6,
         batch=BATCH,
         lr=0.01,
         batches=lambda num, steps: batch_stream(num, batch=BATCH, steps=steps, rng=generator(SEED, "batches", TASK)),

@@ -71,7 +71,20 @@ def make_plan(study: Study) -> Plan:
             notes += left_out
     if not cells:
         raise UsageError(f"the study {study.name} has no cell: " + "; ".join(dict.fromkeys(notes)))
+    _refuse_twins(cells)
     return Plan(study, tuple(cells), tuple(dict.fromkeys(notes)))
+
+
+def _refuse_twins(cells: Sequence[Cell]) -> None:
+    seen = set()
+    for cell in cells:
+        name = (cell.task, cell.supervisor, cell.student, cell.method, cell.seed)
+        if name in seen:
+            raise UsageError(
+                f"two comparisons give {cell.supervisor} -> {cell.student} by {cell.method} on {cell.task}: a table "
+                "could not tell them apart; put them into two studies"
+            )
+        seen.add(name)
 
 
 class _Block:

@@ -185,7 +185,8 @@ def _warnings(read: list[dict[str, Artefact]], summary: Summary) -> tuple[str, .
     elif not summary.pgr.bounded:
         found.append("the gap between supervisor and ceiling is within noise: PGR is unbounded")
     if summary.zero_shot is not None and summary.student.mean < summary.zero_shot.mean:
-        found.append("the student ends below its zero-shot accuracy: weak supervision did harm")
+        harm = "weak supervision did harm" if summary.gain.high < 0 else "within noise"
+        found.append(f"the student ends below its zero-shot accuracy ({harm})")
     if summary.gain.rows_only:
         found.append("one seed only: the intervals cover the test rows, not training")
     students = [cell["result"].outputs for cell in read]

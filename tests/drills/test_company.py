@@ -25,7 +25,7 @@ def test_drivers_on_one_store_share_the_work(tmp_path, undisturbed, number):
 @pytest.mark.parametrize("moment", range(4))
 def test_an_interrupt_ends_all_processes_and_says_what_is_kept(tmp_path, undisturbed, moment):
     rng = random.Random(moment)
-    drill = Drill(tmp_path, "chains")
+    drill = Drill(tmp_path, "chains", cli=True)
     driver = drill.start()
     wanted = rng.choice([0, 1, 5, 60])
     wait_until(lambda: list(tmp_path.glob("*.ready")), "the driver does not start")

@@ -7,6 +7,8 @@ from outgrow.chess.mining_plan import chess_task_steps
 from outgrow.dag.step import Step
 from outgrow.versions import step
 
+SIZES = {"25k": (32, 2, 2), "0.1M": (64, 2, 2), "0.34M": (96, 3, 3), "1.3M": (192, 3, 6), "4M": (256, 5, 8)}
+"""The ladder: name -> (width, layers, attention heads)."""
 GAMES_A_STEP = 500
 CHUNK_STEPS = 4_000
 """Optimizer steps a chunk: at most a few minutes of work are lost to a kill."""

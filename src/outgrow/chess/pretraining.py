@@ -17,11 +17,9 @@ from torch.nn.functional import cross_entropy
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedModel
 
 from outgrow.chess.encoding import PIECES, move_words, vocabulary, word_ids
+from outgrow.chess.ladder import SIZES
 from outgrow.chess.sequences import NO_LOSS, Arrays, batch_order, legal_starts
 from outgrow.seeds import derive, generator
-
-SIZES = {"25k": (32, 2, 2), "0.1M": (64, 2, 2), "0.34M": (96, 3, 3), "1.3M": (192, 3, 6), "4M": (256, 5, 8)}
-"""The ladder: name -> (width, layers, attention heads)."""
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ def make_ladder(
 
 
 def _known_sizes(text: str) -> list[str]:
-    from outgrow.chess.pretraining import SIZES
+    from outgrow.chess.ladder import SIZES
 
     sizes = [each.strip() for each in text.split(",") if each.strip()]
     for size in sizes:

@@ -8,7 +8,8 @@ import torch
 from safetensors.torch import load_file
 
 from outgrow.chess.encoding import write_tokenizer
-from outgrow.chess.pretraining import SIZES, Recipe, new_model
+from outgrow.chess.ladder import SIZES
+from outgrow.chess.pretraining import Recipe, new_model
 from outgrow.dag.store import Artefact, file_sha256
 from outgrow.dag.work import Context
 from outgrow.models.catalog import count_parameters

@@ -15,7 +15,6 @@ from outgrow.steps.scored import scored
 from outgrow.tables import read_examples, write_labels
 from outgrow.tasks import find_task
 
-
 ROUGHLY, EXACTLY = 1e-3, 1e-6
 
 

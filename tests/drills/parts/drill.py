@@ -53,18 +53,19 @@ def alive(pid):
 class Drill:
     """One store, the drivers on it, and the log of what their workers did."""
 
-    def __init__(self, folder, graph, *, jobs=2, root=None, environment=None, limits=None):
+    def __init__(self, folder, graph, *, jobs=2, root=None, environment=None, limits=None, cli=False):
         self.folder, self.graph, self.jobs = folder, graph, jobs
         self.store = Store(root or folder / "store")
         self.targets = GRAPHS[graph](folder)
         self._environment, self._limits = environment or {}, limits
+        self._mode = "cli" if cli else "plain"
         self.errors = []
 
     def start(self):
         """Start a driver."""
         path = self.folder / f"stderr{len(self.errors)}.txt"
         self.errors.append(path)
-        arguments = [str(self.store.root), str(self.folder), self.graph, str(self.jobs)]
+        arguments = [str(self.store.root), str(self.folder), self.graph, str(self.jobs), self._mode]
         with path.open("w") as errors:
             return subprocess.Popen(
                 [sys.executable, str(DRIVER), *arguments],

@@ -1,6 +1,7 @@
-"""A driver in a process of its own: python drill_driver.py STORE FOLDER GRAPH JOBS.
+"""A driver in a process of its own: python drill_driver.py STORE FOLDER GRAPH JOBS cli|plain.
 
-It builds the graph as `outgrow run` does, faults armed in FOLDER, and exits with the same codes.
+It builds the graph, faults armed in FOLDER, and prints how many steps ended how; `cli`: by way of what `outgrow run`
+does, with its messages and exit codes.
 """
 
 import json
@@ -10,26 +11,42 @@ from pathlib import Path
 
 from drill_graphs import GRAPHS
 
+from outgrow.dag.journal import run_logged
+from outgrow.dag.store import Store
+from outgrow.dag.work import Runtime
+
 
 def main():
-    root, folder, graph, jobs = sys.argv[1:5]
+    root, folder, graph, jobs, mode = sys.argv[1:]
     os.environ["DRILL"] = folder
     if "JUMPING_CLOCK" in os.environ:
-        import time
+        import drill_steps
 
-        from drill_steps import jumping_clock
+        assert drill_steps.time.time() != drill_steps.time.time()
+    store, targets = Store(root), GRAPHS[graph](folder)
+    return (as_outgrow_run if mode == "cli" else plainly)(targets, store, int(jobs), Path(folder))
 
-        time.time = jumping_clock()
 
+def plainly(targets, store, jobs, folder):
+    def tell(event):
+        if event.message:
+            print(event.kind, event.step.title, event.message, file=sys.stderr)
+
+    summary = run_logged(targets, name="drill", store=store, runtime=Runtime(jobs=jobs), on_event=tell)
+    counts = {name: summary.count(name) for name in ("built", "failed", "skipped")}
+    print(json.dumps({**counts, "total": len(summary.steps), "cached": len(summary.steps) - sum(counts.values())}))
+    return 0 if summary.ok else 1
+
+
+def as_outgrow_run(targets, store, jobs, folder):
     import typer
 
     from outgrow.cli import complain
     from outgrow.cli.running import build, tell_failures
-    from outgrow.dag.store import Store
 
-    (Path(folder) / f"{os.getpid()}.ready").touch()
+    (folder / f"{os.getpid()}.ready").touch()
     try:
-        built = build("drill", GRAPHS[graph](folder), store=Store(root), jobs=int(jobs), plain=True)
+        built = build("drill", targets, store=store, jobs=jobs, plain=True)
     except typer.Exit as end:
         return end.exit_code
     except OSError as error:
