@@ -1,4 +1,4 @@
-"""Weak-to-strong generalization on one page. Can a student outgrow its supervisor?
+"""Weak-to-strong generalization on one page, with torch and transformers alone.
 
 A weak model learns from ground truth on one half of the rows and labels the other half; a strong model learns from
 those labels. PGR says how much of the gap between the weak model and the strong model's own ceiling it recovers
@@ -23,8 +23,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 LADDER = Path(__file__).parents[1] / "src/outgrow/assets/ladders/chess"
 
 Tokens = list[list[int]]
-Batches = Callable[[int, int], Iterable[np.ndarray]]
-"""From (rows, steps) to one array of row numbers a step."""
+Batches = Callable[[int, int], Iterable[np.ndarray]]  # (rows, steps) -> the row numbers of every step
 
 
 class Classifier(torch.nn.Module):
@@ -34,8 +33,8 @@ class Classifier(torch.nn.Module):
         super().__init__()
         self.backbone = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).base_model
         self.head = torch.nn.Linear(self.backbone.config.hidden_size, num_classes)
-        torch.nn.init.zeros_(self.head.weight)
-        torch.nn.init.zeros_(self.head.bias)
+        for parameter in self.head.parameters():
+            torch.nn.init.zeros_(parameter)
 
     def forward(self, tokens: Tokens) -> torch.Tensor:
         """Return logits_BK. Padding is on the right of a causal model, so no real token sees it."""
@@ -48,9 +47,7 @@ class Classifier(torch.nn.Module):
         return logits_BK
 
 
-def finetune(
-    model: Classifier, tokens: Tokens, labels_N: np.ndarray, *, steps: int, lr: float, batches: Batches
-) -> None:
+def finetune(model: Classifier, tokens: Tokens, labels_N: np.ndarray, steps: int, lr: float, batches: Batches) -> None:
     """Train all weights with cross-entropy: AdamW, its rate rising over a tenth of the steps, then falling to 0."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=0.0)
     for step, rows_B in enumerate(batches(len(tokens), steps)):
@@ -78,23 +75,19 @@ def weak_to_strong(
     truth = {name: np.array([row["truth"] for row in split]) for name, split in splits.items()}
     num_classes = 1 + max(int(truth_N.max()) for truth_N in truth.values())
 
-    def trained(folder: Path, split: str, labels_N: np.ndarray) -> tuple[Classifier, dict[str, Tokens]]:
+    def trained(folder: Path, split: str, labels_N: np.ndarray) -> Callable[[str], np.ndarray]:
         tokenizer = AutoTokenizer.from_pretrained(folder)
         texts = {name: [row["text"] for row in part] for name, part in splits.items()}
         tokens = {name: tokenizer(part, add_special_tokens=False)["input_ids"] for name, part in texts.items()}
         model, steps = Classifier(folder, num_classes), max(1, round(epochs * len(labels_N) / batch))
-        finetune(model, tokens[split], labels_N, steps=steps, lr=lr, batches=batches)
-        return model, tokens
+        finetune(model, tokens[split], labels_N, steps, lr, batches)
+        return lambda name: predict(model, tokens[name])
 
-    supervisor, tokens = trained(weak, "supervisor", truth["supervisor"])  # 1. a weak model learns from truth
-    weak_labels_N = predict(supervisor, tokens["student"]).argmax(1)  # 2. it labels rows that it has not seen
-    student, strong_tokens = trained(strong, "student", weak_labels_N)  # 3. a strong model learns from these labels
-    ceiling, _ = trained(strong, "student", truth["student"])  # 4. and, for comparison, from truth on the same rows
-    return {
-        "weak": predict(supervisor, tokens["test"]),
-        "student": predict(student, strong_tokens["test"]),
-        "ceiling": predict(ceiling, strong_tokens["test"]),
-    }
+    supervisor = trained(weak, "supervisor", truth["supervisor"])  # 1. a weak model learns from truth
+    weak_labels_N = supervisor("student").argmax(1)  # 2. it labels rows that it has not seen
+    student = trained(strong, "student", weak_labels_N)  # 3. a strong model learns from these labels
+    ceiling = trained(strong, "student", truth["student"])  # 4. and, to compare, from truth on the same rows
+    return {"weak": supervisor("test"), "student": student("test"), "ceiling": ceiling("test")}
 
 
 def main() -> None:
@@ -113,13 +106,13 @@ def main() -> None:
         return np.concatenate(passes)[: args.batch * steps].reshape(steps, args.batch)
 
     rows = [json.loads(line) for line in args.rows.read_text(encoding="utf-8").splitlines()]
-    settings = {"epochs": args.epochs, "batch": args.batch, "lr": args.lr}
-    predictions = weak_to_strong(args.weak, args.strong, rows, batches=batches, **settings)
+    settings = {"epochs": args.epochs, "batch": args.batch, "lr": args.lr, "batches": batches}
+    predictions = weak_to_strong(args.weak, args.strong, rows, **settings)
     truth_N = np.array([row["truth"] for row in rows if row["split"] == "test"])
     accuracy = {who: float((found_NK.argmax(1) == truth_N).mean()) for who, found_NK in predictions.items()}
     print("  ".join(f"{who} {value:.1%}" for who, value in accuracy.items()))
-    gap = accuracy["ceiling"] - accuracy["weak"]
-    print(f"PGR {(accuracy['student'] - accuracy['weak']) / gap:.2f}" if gap > 0 else "PGR: none, there is no gap")
+    gain, gap = (accuracy[who] - accuracy["weak"] for who in ("student", "ceiling"))
+    print(f"PGR {gain / gap:.2f}" if gap > 0 else "PGR: none, there is no gap")
 
 
 if __name__ == "__main__":

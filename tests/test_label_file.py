@@ -39,7 +39,7 @@ def read(source, store, tmp_path):
 
 
 @pytest.fixture
-def test_rows(source, store):
+def known_rows(source, store):
     run_graph([source], store=store, runtime=Runtime())
     return read_examples(store.get(source.key).path("test.parquet"))
 
@@ -48,8 +48,8 @@ def lines(rows):
     return "".join(json.dumps(row) + "\n" for row in rows)
 
 
-def test_all_ways_to_write_a_label_are_read(read, test_rows):
-    a, b, c, d = test_rows.ids
+def test_all_ways_to_write_a_label_are_read(read, known_rows):
+    a, b, c, d = known_rows.ids
     extra = "some other row"
     text = lines(
         [
@@ -65,21 +65,21 @@ def test_all_ways_to_write_a_label_are_read(read, test_rows):
     expected = [[0.25, 0.75], [0, 1], [1, 0], [0.6 / 1.0004, 0.4004 / 1.0004], [1, 0]]
     np.testing.assert_allclose(labels.dense(), expected, atol=1e-6)
     assert found.outputs["rows"] == 5
-    accuracy = np.mean(np.array([1, 1, 0, 0]) == test_rows.truth_N)
+    accuracy = np.mean(np.array([1, 1, 0, 0]) == known_rows.truth_N)
     assert found.outputs["test"]["accuracy"] == accuracy
     assert found.outputs["test"]["predicted"] == [1, 1, 0, 0]
 
 
-def test_parquet_is_read_like_jsonl(read, test_rows, tmp_path):
-    rows = [{"id": each, "probabilities": [0.3, 0.7]} for each in test_rows.ids]
+def test_parquet_is_read_like_jsonl(read, known_rows, tmp_path):
+    rows = [{"id": each, "probabilities": [0.3, 0.7]} for each in known_rows.ids]
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "labels.parquet")
     found = read(None, name="labels.parquet")
     np.testing.assert_allclose(read_labels(found.path("labels.parquet")).dense(), [[0.3, 0.7]] * 4, atol=1e-7)
 
 
-def test_single_precision_probabilities_stay_as_they_are(read, test_rows):
+def test_single_precision_probabilities_stay_as_they_are(read, known_rows):
     given_NK = np.random.default_rng(0).dirichlet(np.ones(2), 4).astype(np.float32)
-    rows = [{"id": i, "probabilities": p} for i, p in zip(test_rows.ids, given_NK.tolist(), strict=True)]
+    rows = [{"id": i, "probabilities": p} for i, p in zip(known_rows.ids, given_NK.tolist(), strict=True)]
     labels = read_labels(read(lines(rows)).path("labels.parquet"))
     np.testing.assert_array_equal(labels.dense(), given_NK)
 
@@ -119,10 +119,10 @@ def test_an_empty_file_is_refused(read):
     assert "labels.jsonl has no rows" in read("")
 
 
-def test_a_file_without_the_test_rows_is_refused(read, test_rows):
-    rows = [{"id": each, "label": 1} for each in test_rows.ids[1:]]
+def test_a_file_without_the_known_rows_is_refused(read, known_rows):
+    rows = [{"id": each, "label": 1} for each in known_rows.ids[1:]]
     message = read(lines(rows))
-    assert f"has no label for 1 of the 4 test rows, such as {test_rows.ids[0]!r}" in message
+    assert f"has no label for 1 of the 4 test rows, such as {known_rows.ids[0]!r}" in message
 
 
 def test_a_file_that_changed_after_planning_is_refused(read):

@@ -35,6 +35,6 @@ def test_a_misspelt_method_is_refused_with_the_nearest_name():
 
 
 def test_a_method_for_shared_classes_refuses_exchangeable_options():
-    with pytest.raises(UsageError, match="confidence-release needs the same classes .* chess-puzzle"):
+    with pytest.raises(UsageError, match=r"confidence-release needs the same classes .* chess-puzzle"):
         check_method(find_method("confidence-release"), find_task("chess-puzzle"))
     check_method(find_method("confidence-release"), find_task("chess-blunder"))

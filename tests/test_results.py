@@ -13,7 +13,7 @@ TRUTH = [0, 1] * 10
 RIGHT = {"weak": 12, "student": 15, "ceiling": 18, "zero_shot": 8}
 
 
-def tested(num_right, *, shift=0):
+def outputs_of(num_right, *, shift=0):
     """Return what a record keeps of predictions of which this many are right."""
     right = np.zeros(len(TRUTH), bool)
     right[(np.arange(num_right) + shift) % len(TRUTH)] = True
@@ -43,10 +43,10 @@ def fill(store, plan, *, skip=(), right=None, **options):
     for cell in plan.cells:
         roles = {
             "source": {"test_truth": TRUTH, "test_groups": list(range(len(TRUTH)))},
-            "weak": {"test": tested(numbers["weak"], shift=cell.seed)},
-            "result": {"test": tested(numbers["student"], shift=cell.seed)},
-            "ceiling": {"test": tested(numbers["ceiling"], shift=2 * cell.seed)},
-            "zero_shot": {"test": tested(numbers["zero_shot"])},
+            "weak": {"test": outputs_of(numbers["weak"], shift=cell.seed)},
+            "result": {"test": outputs_of(numbers["student"], shift=cell.seed)},
+            "ceiling": {"test": outputs_of(numbers["ceiling"], shift=2 * cell.seed)},
+            "zero_shot": {"test": outputs_of(numbers["zero_shot"])},
         }
         for role, outputs in roles.items():
             step = getattr(cell, role)

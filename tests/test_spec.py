@@ -103,7 +103,7 @@ def test_a_file_that_is_no_study_is_refused(load, text, message):
 
 
 def test_a_study_that_does_not_exist_is_refused_with_the_nearest_names(tmp_path):
-    with pytest.raises(UsageError, match="did you mean .*chess-quick"):
+    with pytest.raises(UsageError, match=r"did you mean .*chess-quick"):
         load_study("ches-quick")
     with pytest.raises(UsageError, match="there is no study file"):
         load_study(tmp_path / "absent.yaml")

@@ -126,7 +126,7 @@ def load_study(source: str | Path, overrides: tuple[str, ...] | list[str] = ()) 
             raise UsageError(f"there is no study file {path}")
         raise unknown("study", str(source), built_in_studies(), remedy="Or name a .yaml file.")
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = yaml.load(path.read_text(encoding="utf-8"), _OneOfEachKey)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(data, dict):
@@ -137,6 +137,19 @@ def load_study(source: str | Path, overrides: tuple[str, ...] | list[str] = ()) 
         return Study.model_validate(data)
     except ValidationError as error:
         raise UsageError(f"{path.name}: {_readable(error)}") from None
+
+
+class _OneOfEachKey(yaml.SafeLoader):
+    """Refuses a key that stands twice in one mapping, where YAML would silently take the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Return the mapping; ConstructorError names the key and its place."""
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"the key {key.value} stands twice", key.start_mark)
+            seen.add(str(key.value))
+        return super().construct_mapping(node, deep)
 
 
 def _override(data: dict[str, Any], override: str) -> None:

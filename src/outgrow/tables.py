@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from outgrow.examples import Examples, Labels
@@ -24,7 +25,8 @@ def read_examples(path: Path) -> Examples:
     """Read what `write_examples` wrote."""
     table = pq.read_table(path)
     ids, groups, texts = (tuple(table[name].to_pylist()) for name in ("id", "group", "text"))
-    return Examples(ids, groups, texts, table["truth"].to_numpy().astype(np.int64))
+    # Not by to_numpy, which imports pandas: what shows finished results must start quickly.
+    return Examples(ids, groups, texts, np.array(table["truth"].to_pylist(), np.int64))
 
 
 def write_labels(path: Path, labels: Labels) -> None:
@@ -46,3 +48,10 @@ def read_labels(path: Path) -> Labels:
         np.stack(table[name].to_numpy(zero_copy_only=False)) for name in ("options", "probabilities")
     )
     return Labels(tuple(table["id"].to_pylist()), options_NT, probabilities_NT, num_options)
+
+
+def read_confidence(path: Path) -> dict[str, float]:
+    """Return by id the probability of the most probable option, from what `write_labels` wrote; imports no pandas."""
+    table = pq.read_table(path, columns=["id", "probabilities"])
+    first = pc.list_element(table["probabilities"], 0)
+    return dict(zip(table["id"].to_pylist(), first.to_pylist(), strict=True))

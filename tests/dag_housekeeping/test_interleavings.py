@@ -52,9 +52,8 @@ class StoreUnderFire(RuleBasedStateMachine):
     def build(self, wanted, crash):
         sums.started.clear()
         summary = None
-        with mock.patch("outgrow.dag.store.reached", Crash(crash)):
-            with suppress(CrashError):
-                summary = sums.build(self.store, *wanted)
+        with mock.patch("outgrow.dag.store.reached", Crash(crash)), suppress(CrashError):
+            summary = sums.build(self.store, *wanted)
         right, damaged = self.found()
         assert not set(sums.started) & self.right, "what is finished is never done again"
         assert self.right <= right, "what is finished is never lost"

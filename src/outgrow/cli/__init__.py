@@ -21,19 +21,28 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def call(arguments: Sequence[str]) -> int:
     """Carry out a command line and return its exit code."""
-    from outgrow.cli.app import command
-
     try:
+        from outgrow.cli.app import command
+
         result = command().main(args=list(arguments), prog_name="outgrow", standalone_mode=False)
+    except KeyboardInterrupt:
+        return _interrupted()
     except BrokenPipeError:
         # Whoever read the output (`outgrow run | head`) has gone; Python's own flush at exit would fail once more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except Exception as error:
+        if isinstance(error.__cause__, KeyboardInterrupt):  # the command line's library has its own name for it
+            return _interrupted()
         if "--debug" in arguments:
             traceback.print_exc()
         return _tell(error)
     return result if isinstance(result, int) else DONE
+
+
+def _interrupted() -> int:
+    print("Interrupted. What is finished is kept; the same command goes on from there.", file=sys.stderr)
+    return INTERRUPTED
 
 
 def _tell(error: Exception) -> int:

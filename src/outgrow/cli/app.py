@@ -177,3 +177,50 @@ def ladder(
             name, sizes, games=games, positions=positions, out=out, jobs=jobs, store=store, plain=plain, debug=debug
         )
     )
+
+
+@app.command()
+def verify(store: StoreOption = STORE, as_json: JsonOption = False, debug: DebugOption = False) -> None:
+    """Compare everything in the store with its checksums."""
+    from outgrow.cli.keeping import show_verified
+
+    raise typer.Exit(show_verified(store, as_json=as_json))
+
+
+@app.command("store")
+def show_store(store: StoreOption = STORE, as_json: JsonOption = False, debug: DebugOption = False) -> None:
+    """Show what takes the store's space, by kind, and which studies need it."""
+    from outgrow.cli.keeping import show_usage
+
+    show_usage(store, as_json=as_json)
+
+
+@app.command()
+def gc(
+    forget: Annotated[
+        str | None, typer.Option("--forget", metavar="STUDY", help="Let what only this study needs go, too.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list what would be deleted.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Delete without asking.")] = False,
+    store: StoreOption = STORE,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Delete what no study of the store needs. Asks first."""
+    from outgrow.cli.keeping import collect_garbage
+
+    raise typer.Exit(collect_garbage(store, forgotten=forget, dry_run=dry_run, yes=yes, as_json=as_json))
+
+
+@app.command()
+def explain(
+    first: Annotated[str, typer.Argument(metavar="KEY", help="A finished step, by the first digits of its key.")],
+    second: Annotated[str, typer.Argument(metavar="KEY", help="Another one.")],
+    store: StoreOption = STORE,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Say in which fields two finished steps differ."""
+    from outgrow.cli.keeping import explain as why
+
+    raise typer.Exit(why(first, second, root=store, as_json=as_json))

@@ -48,7 +48,16 @@ def usable_cores() -> int:
 
 def build(title: str, targets: Iterable[Step], *, store: Store, jobs: int | None, plain: bool) -> Build:
     """Build what the store has not, with progress on stderr; Ctrl-C says what is kept and exits with 130."""
-    started, targets = time.monotonic(), list(targets)
+    targets = list(targets)
+    try:
+        return _built(title, targets, store=store, jobs=jobs, plain=plain)
+    except KeyboardInterrupt:
+        _say_what_is_kept(targets, store)
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def _built(title: str, targets: list[Step], *, store: Store, jobs: int | None, plain: bool) -> Build:
+    started = time.monotonic()
     before = survey(targets, store=store)
     waiting = before.count("waiting")
     cached = len(before.steps) - waiting
@@ -59,14 +68,8 @@ def build(title: str, targets: Iterable[Step], *, store: Store, jobs: int | None
     from outgrow.cli.progress import display
 
     note(f"{title}: {plural(len(before.steps), 'step')}, {cached} cached, {waiting} to do, {plural(jobs, 'worker')}")
-    try:
-        with display(title, before, jobs=jobs, plain=plain) as progress:
-            summary = run_logged(
-                targets, name=title, store=store, runtime=runtime, before=before, on_event=progress.show
-            )
-    except KeyboardInterrupt:
-        _say_what_is_kept(targets, store)
-        raise typer.Exit(INTERRUPTED) from None
+    with display(title, before, jobs=jobs, plain=plain) as progress:
+        summary = run_logged(targets, name=title, store=store, runtime=runtime, before=before, on_event=progress.show)
     return Build(summary, cached, time.monotonic() - started)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from outgrow.cli import watching
 from outgrow.cli.output import console, plural, print_json, shown, size, table
 from outgrow.cli.running import show_tables
 from outgrow.dag.scheduler import survey
@@ -19,8 +20,9 @@ def show_store(root: Path, *, as_json: bool) -> None:
     store = Store(root)
     held = contents(store)
     if as_json:
-        print_json({"store": str(store.root), **held})
+        print_json({"store": str(store.root), **held, "runs": watching.plain(store)})
         return
+    watching.show_runs(store)
     out = console()
     if not held["kinds"]:
         out.print(f"{shown(store.root)} holds no finished step. To fill it: outgrow run", soft_wrap=True)
@@ -70,8 +72,17 @@ def show_study(source: str, overrides: Sequence[str], *, store: Path, as_json: b
     finished = seeds_finished(plan, {key for key, status in summary.status.items() if status == "cached"})
     if as_json:
         steps = {"total": total, "done": total - waiting, "to do": waiting}
-        print_json({"study": plan.study.name, "steps": steps, "progress": finished, "comparisons": results.table()})
+        print_json(
+            {
+                "study": plan.study.name,
+                "steps": steps,
+                "runs": watching.plain(results.store),
+                "progress": finished,
+                "comparisons": results.table(),
+            }
+        )
         return
+    watching.show_runs(results.store)
     out = console()
     out.print(f"{plan.study.name}: {total - waiting} of {plural(total, 'step')} done, {waiting} to do")
     rows = table("task", "pair", "method", "seeds", right=("seeds",))

@@ -74,7 +74,7 @@ def remember(store: Store, *, name: str, targets: Iterable[Step]) -> None:
     A study that was run with other settings needs other steps: all of them are remembered, under one name.
     """
     steps = sorted(closure(targets))
-    slug = re.sub(r"[^A-Za-z0-9._-]+", "-", name)
+    slug = re.sub(r"[^A-Za-z0-9._-]+", "-", name).lstrip(".-")  # a leading dot would hide it
     path = store.root / "studies" / f"{slug}-{digest(steps)[:12]}.json"
     if path.exists():
         return
@@ -116,9 +116,12 @@ def _note(path: Path) -> tuple[str, list[str]]:
         ) from None
 
 
-def garbage(store: Store) -> list[Garbage]:
-    """Return what can go: steps of no remembered study, damaged copies, scratch folders whose owner is gone."""
-    needed = _needed(store)
+def garbage(store: Store, *, forgotten: str | None = None) -> list[Garbage]:
+    """Return what can go: steps of no remembered study, damaged copies, scratch folders whose owner is gone.
+
+    `forgotten` is a study that is taken for one that the store does not remember.
+    """
+    needed = {key for name, keys in remembered(store).items() if name != forgotten for key in keys}
     found = [
         Garbage(store.folder(key), NOT_NEEDED, folder_bytes(store.folder(key)))
         for key in store.finished_keys()

@@ -12,6 +12,9 @@ from outgrow.dag.store import file_sha256
 from outgrow.errors import UsageError, unknown
 
 LADDERS = Path(__file__).parents[1] / "assets" / "ladders"
+HEADER_LIMIT = 100_000_000
+"""Bytes: the most that the format allows a header."""
+CAUSAL_NAMES = ("ForCausalLM", "LMHead")
 EMBEDDING_NAMES = ("wte", "wpe", "embed", "lm_head")
 
 
@@ -60,7 +63,24 @@ def find_model(name: str, ladder_name: str) -> Model:
     missing = [n for n in ("config.json", "tokenizer.json") if not (folder / n).is_file()]
     if missing or not weights:
         raise UsageError(f"{folder} is not a model: it has no {' or '.join(missing) or '*.safetensors'}")
+    _check_causal(folder)
     return Model(str(folder), folder, fingerprint(folder), sum(map(count_parameters, weights)), {})
+
+
+def _check_causal(folder: Path) -> None:
+    """Raise UsageError unless config.json is that of a causal language model.
+
+    Others could be loaded as one all the same: with a head of random numbers, or reading what comes after.
+    """
+    try:
+        names = _json(folder / "config.json").get("architectures") or []
+    except (ValueError, AttributeError):
+        raise UsageError(f"{folder / 'config.json'} is not a JSON object: fetch the model again") from None
+    if names and not any(part in name for name in names for part in CAUSAL_NAMES):
+        raise UsageError(
+            f"{folder} is a {names[0]}, not a causal language model: name one whose config.json says "
+            "...ForCausalLM or ...LMHeadModel under architectures"
+        )
 
 
 def _json(path: Path) -> dict[str, Any]:
@@ -76,10 +96,24 @@ def fingerprint(folder: Path) -> str:
 
 def count_parameters(path: Path) -> int:
     """Return the number of non-embedding parameters in a safetensors file, read from its header."""
-    with path.open("rb") as file:
-        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+    header = _safetensors_header(path)
     return sum(
         math.prod(entry["shape"])
         for name, entry in header.items()
         if name != "__metadata__" and not any(part in name for part in EMBEDDING_NAMES)
     )
+
+
+def _safetensors_header(path: Path) -> dict[str, Any]:
+    """Return what a safetensors file says of its tensors; UsageError where the file is not whole."""
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        try:
+            header: dict[str, Any] = json.loads(file.read(min(length, HEADER_LIMIT)))
+            ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise UsageError(f"{path} is not a safetensors file: fetch the model again") from None
+    expected, size = 8 + length + max(ends, default=0), path.stat().st_size
+    if size != expected:
+        raise UsageError(f"{path} has {size:,} bytes, not the {expected:,} it should have: fetch the model again")
+    return header

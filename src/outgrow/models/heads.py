@@ -40,7 +40,10 @@ def quiet() -> None:
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     """Return the tokenizer of a model folder, without running any code from it."""
-    return AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    try:
+        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    except Exception as error:  # each kind of tokenizer has errors of its own
+        raise StepError(f"the tokenizer in {folder} cannot be loaded ({error}): fetch the model again") from error
 
 
 def load_scorer(folder: Path, *, head: Literal["class", "token"], options: tuple[str, ...]) -> Scorer:
@@ -48,9 +51,19 @@ def load_scorer(folder: Path, *, head: Literal["class", "token"], options: tuple
 
     The options of a `token` head must be one token each; StepError names the first that is not.
     """
-    model = AutoModelForCausalLM.from_pretrained(
-        folder, dtype=torch.float32, trust_remote_code=False, local_files_only=True, use_safetensors=True
+    model, report = AutoModelForCausalLM.from_pretrained(
+        folder,
+        dtype=torch.float32,
+        trust_remote_code=False,
+        local_files_only=True,
+        use_safetensors=True,
+        output_loading_info=True,
     )
+    if report["missing_keys"]:  # they would be random numbers
+        first = sorted(report["missing_keys"])[0]
+        raise StepError(
+            f"{folder} has no weights for {len(report['missing_keys'])} parts of the model, such as {first}"
+        )
     backbone, unembedding = model.base_model, model.get_output_embeddings()
     linear = torch.nn.Linear(unembedding.in_features, len(options), bias=head == "class")
     with torch.no_grad():

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from outgrow.dag.store import file_sha256
@@ -16,6 +17,8 @@ from outgrow.tables import read_examples, write_labels
 from outgrow.tasks import find_task
 
 ROUGHLY, EXACTLY = 1e-3, 1e-6
+FEW = 10
+"""Options that an error message lists."""
 
 
 def label_file(context: Context) -> dict[str, Any]:
@@ -56,10 +59,17 @@ def _distinct(ids: list[str], path: Path) -> list[str]:
 
 def _rows(path: Path) -> list[dict[str, Any]]:
     if path.suffix == ".parquet":
-        table: list[dict[str, Any]] = pq.read_table(path).to_pylist()
+        try:
+            table: list[dict[str, Any]] = pq.read_table(path).to_pylist()
+        except (pa.ArrowException, OSError) as error:
+            raise StepError(f"{path} is not a whole Parquet file: {error}") from None
         return table
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise StepError(f"{path} is not UTF-8 text: labels are JSONL, or Parquet with the ending .parquet") from None
     rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(text.splitlines(), start=1):
         try:
             rows.append(json.loads(line))
         except ValueError:
@@ -85,7 +95,8 @@ def _vector(row: dict[str, Any], number: int, index: dict[str, int], path: Path)
     value = row.get("label")
     option = index.get(value, -1) if isinstance(value, str) else value
     if not isinstance(option, int) or isinstance(option, bool) or not 0 <= option < len(index):
-        raise StepError(f"{where}: the label {value!r} is none of the {len(index)} options")
+        few = f": {', '.join(index)}" if len(index) <= FEW else ", such as " + ", ".join(list(index)[:3])
+        raise StepError(f"{where}: the label {value!r} is none of the {len(index)} options{few}")
     vector = np.zeros(len(index))
     vector[option] = 1.0
     return vector

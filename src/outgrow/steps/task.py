@@ -21,6 +21,8 @@ def task(context: Context) -> dict[str, Any]:
     if file_sha256(path) != spec["sha256"]:
         raise StepError(f"{path} has changed since the study was planned: run the study again")
     examples = kind.read(path)
+    if not len(examples):
+        raise StepError(f"{path} has no rows")
     classes = kind.num_options if kind.balanced else 0
     tune = min(spec["tune"], int(TUNE_SHARE * len(examples)))
     fit = int(TUNE_FIT * tune) // max(classes, 1) * max(classes, 1)

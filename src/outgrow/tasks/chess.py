@@ -6,6 +6,7 @@ An example's text is the position, seen from the side to move, in the words of `
 import csv
 import gzip
 import io
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ import numpy as np
 from outgrow.chess.encoding import board_of, move_word, move_words, position_words
 from outgrow.errors import UsageError
 from outgrow.examples import Examples, Labels
+
+LICHESS_COLUMNS = ("PuzzleId", "FEN", "Moves")
 
 
 def position_text(row: dict[str, Any]) -> str:
@@ -47,17 +50,21 @@ def read_lichess(path: Path) -> Examples:
 
     Rows with a blank game URL are groups of their own. A row that is not a puzzle raises UsageError with its number.
     """
-    raw = path.read_bytes()
-    text = (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode("utf-8")
+    reader = csv.DictReader(io.StringIO(_text(path)))
+    missing = [name for name in LICHESS_COLUMNS if name not in (reader.fieldnames or LICHESS_COLUMNS)]
+    if missing:
+        raise UsageError(f"{path.name} is not lichess's puzzle CSV: it has no column {', '.join(missing)}")
     index = {word: i for i, word in enumerate(move_words())}
     ids, groups, texts, truth = [], [], [], []
-    for number, row in enumerate(csv.DictReader(io.StringIO(text)), start=2):
+    for number, row in enumerate(reader, start=2):
         try:
             name = row["PuzzleId"]
             board = chess.Board(row["FEN"])
             first, second = row["Moves"].split()[:2]
             board.push_uci(first)
             solution = board.parse_uci(second)
+            if not row["PuzzleId"]:
+                raise ValueError("the PuzzleId is empty")
         except (KeyError, ValueError, TypeError, AttributeError) as error:
             raise UsageError(f"{path.name}, line {number}: not a lichess puzzle ({error!r:.100})") from None
         game = (row.get("GameUrl") or "").partition("#")[0].split("/")
@@ -66,6 +73,16 @@ def read_lichess(path: Path) -> Examples:
         texts.append(" ".join(position_words(board)))
         truth.append(index[move_word(solution, board.turn)])
     return Examples(tuple(ids), tuple(groups), tuple(texts), np.array(truth, np.int64))
+
+
+def _text(path: Path) -> str:
+    raw = path.read_bytes()
+    try:
+        return (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode("utf-8")
+    except UnicodeDecodeError:
+        raise UsageError(f"{path.name} is not UTF-8 text: save it as that") from None
+    except (OSError, EOFError, zlib.error):
+        raise UsageError(f"{path.name} is not a whole gzip file: unpack it, or fetch it again") from None
 
 
 def illegal_mass(labels: Labels, examples: Examples) -> dict[str, float]:

@@ -39,23 +39,23 @@ def plainly(targets, store, jobs, folder):
 
 
 def as_outgrow_run(targets, store, jobs, folder):
+    """Carry out a command `drill` of the real command line."""
     import typer
 
-    from outgrow.cli import complain
+    from outgrow.cli import DONE, FAILED, call
+    from outgrow.cli.app import app
     from outgrow.cli.running import build, tell_failures
 
-    (folder / f"{os.getpid()}.ready").touch()
-    try:
+    @app.command()
+    def drill():
+        (folder / f"{os.getpid()}.ready").touch()
         built = build("drill", targets, store=store, jobs=jobs, plain=True)
-    except typer.Exit as end:
-        return end.exit_code
-    except OSError as error:
-        complain(f"{error.filename}: {error.strerror}")
-        return 1
-    print(json.dumps(built.counts))
-    if not built.summary.ok:
-        tell_failures(built, debug=False)
-    return 0 if built.summary.ok else 1
+        print(json.dumps(built.counts))
+        if not built.summary.ok:
+            tell_failures(built, debug=False)
+        raise typer.Exit(DONE if built.summary.ok else FAILED)
+
+    return call(["drill"])
 
 
 if __name__ == "__main__":

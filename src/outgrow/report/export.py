@@ -1,0 +1,76 @@
+"""Figures as SVG and PNG files, drawn by plotly's kaleido with an installed Chrome or Chromium."""
+
+import copy
+import math
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from outgrow.errors import UsageError
+from outgrow.report import style
+from outgrow.report.figures import Figure, task_figures
+from outgrow.report.rows import all_rows, model_sizes
+from outgrow.results import Results
+
+WIDTH = 760
+PIXELS_A_POINT = 3
+LINE, LETTER = 19, 6.8
+"""A line of the legend and a letter in it, in pixels."""
+
+
+def figures_of(results: Results) -> list[Figure]:
+    """Return every figure of a study, pooled over seeds, task by task."""
+    rows = [row for row in all_rows(results) if row["seed"] is None]
+    sizes = model_sizes(results.plan)
+    tasks = dict.fromkeys(row["task"] for row in rows)
+    return [each for task in tasks for each in task_figures([row for row in rows if row["task"] == task], sizes)]
+
+
+def write_figures(results: Results, folder: Path) -> list[Path]:
+    """Write every figure as SVG and PNG into this folder; return the files.
+
+    Raises UsageError where there is nothing to draw, or kaleido or a Chrome to draw with is missing.
+    """
+    figures = figures_of(results)
+    if not figures:
+        raise UsageError(f"no comparison of {results.plan.study.name} is finished, so there is nothing to draw")
+    if find_spec("kaleido") is None:
+        raise UsageError("writing figures needs kaleido: pip install 'outgrow[figures]'")
+    import plotly.graph_objects as go
+    import plotly.io
+
+    folder = folder.expanduser()
+    folder.mkdir(parents=True, exist_ok=True)
+    drawn = [go.Figure(printable(each)) for each in figures]
+    paths: list[Path] = []
+    for suffix, scale in (("svg", 1), ("png", PIXELS_A_POINT)):
+        files = [folder / f"{each.name}.{suffix}" for each in figures]
+        heights = [each.layout.height for each in drawn]
+        try:
+            plotly.io.write_images(drawn, files, format=suffix, width=WIDTH, height=heights, scale=scale)
+        except RuntimeError as error:
+            raise UsageError(
+                f"the figures cannot be drawn ({' '.join(str(error).split())[:200]}): install Chrome or Chromium, or "
+                "name it in BROWSER_PATH"
+            ) from error
+        paths += files
+    return paths
+
+
+def printable(figure: Figure) -> dict[str, Any]:
+    """Return data and layout for paper: light, on white, the title above, the legend below."""
+    layout = copy.deepcopy(figure.layout)
+    names = [trace["name"] for trace in figure.data if "name" in trace]
+    extra = LINE * max(0, _legend_lines(names) - 1)
+    layout["width"], layout["paper_bgcolor"], layout["plot_bgcolor"] = WIDTH, "@paper", "@paper"
+    layout["title"] = {"text": style.safe(f"{figure.title}, {figure.task}"), "font": {"size": 15}, "x": 0.02}
+    layout["margin"] |= {"t": 48, "b": layout["margin"]["b"] + (40 + extra if names else 0)}
+    layout["height"] += 36 + extra
+    layout["legend"] |= {"yref": "container", "yanchor": "bottom", "y": 0}
+    themed: dict[str, Any] = style.themed({"data": figure.data, "layout": layout}, style.LIGHT)
+    return themed
+
+
+def _legend_lines(names: Sequence[str]) -> int:
+    return math.ceil(sum(48 + LETTER * len(name) for name in names) / (WIDTH - 90))

@@ -1,0 +1,180 @@
+"""The page: everything a study shows in one HTML file that needs no network."""
+
+import os
+import time
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Any, TypeAlias
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from outgrow import __version__
+from outgrow.errors import UsageError
+from outgrow.methods import METHODS
+from outgrow.plan import Cell, Plan
+from outgrow.report import examples, provenance
+from outgrow.report.figures import task_figures
+from outgrow.report.packing import as_json, packed, packed_text
+from outgrow.report.rows import Row, all_rows, model_sizes
+from outgrow.results import Results
+from outgrow.tasks import find_task
+from outgrow.words import findings
+
+TEMPLATES = Path(__file__).parent / "templates"
+SCRIPTS = ("base.js", "filters.js", "table.js", "figures.js", "board.js", "examples.js", "provenance.js", "start.js")
+ROOM = 7_500_000
+"""Bytes that the examples of all tasks may take together: the page stays below 12 MB."""
+
+Plain: TypeAlias = dict[str, Any]
+
+
+def write_report(results: Results, path: Path) -> Path:
+    """Write the page of a study and return its path; UsageError where no comparison is finished."""
+    if not results.comparisons:
+        name = results.plan.study.name
+        raise UsageError(f"no comparison of {name} is finished, so there is nothing to report: run outgrow run {name}")
+    path = path.expanduser()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Whoever has the old page open, or is interrupted, never finds half of the new one.
+    with NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, suffix=".part", delete=False) as file:
+        part = Path(file.name)
+        try:
+            file.write(page(results))
+        except BaseException:
+            part.unlink()
+            raise
+    part.chmod(0o666 & ~_umask())
+    part.replace(path)
+    return path
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def page(results: Results) -> str:
+    """Return the whole page as HTML."""
+    from plotly.offline import get_plotlyjs
+
+    blobs: Plain = {}
+    data = document(results, blobs)
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    return environment.get_template("report.html").render(
+        data=data,
+        style=_text("report.css"),
+        script=Markup("\n".join(_read(name) for name in SCRIPTS)),
+        document=Markup(as_json(data)),
+        blobs={name: Markup(blob) for name, blob in blobs.items()},
+        plotly=Markup(packed_text(get_plotlyjs())),
+    )
+
+
+def _read(name: str) -> str:
+    return (TEMPLATES / name).read_text(encoding="utf-8")
+
+
+def _text(name: str) -> Markup:
+    return Markup(_read(name))
+
+
+def document(results: Results, blobs: Plain) -> Plain:
+    """Return all that the page shows as plain data; what is unpacked on demand goes into `blobs`, by name."""
+    rows = all_rows(results)
+    pooled = [row for row in rows if row["seed"] is None]
+    steps = provenance.finished_steps(results)
+    sizes = model_sizes(results.plan)
+    blobs["steps"] = packed(provenance.step_table(steps))
+    blobs["figures"] = packed(_figures(rows, sizes))
+    headline, *others = findings(results)
+    return {
+        "study": {
+            "name": results.plan.study.name,
+            "about": results.plan.study.about,
+            "headline": headline,
+            "findings": others,
+            "notes": list(results.plan.notes),
+            "seeds": list(results.plan.study.seeds),
+            "yaml": provenance.study_yaml(results.plan),
+            "version": __version__,
+            "made": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+        },
+        "facts": _facts(results, pooled, steps),
+        "tasks": _tasks(results.plan, pooled),
+        "methods": {name: METHODS[name].about for name in dict.fromkeys(row["method"] for row in pooled)},
+        "sizes": sizes,
+        "rows": rows,
+        "warnings": _warnings(pooled),
+        "examples": _examples(results, pooled, blobs),
+        "rule": examples.RULE,
+        "cost": provenance.cost_by_kind(steps),
+        "machines": provenance.machines(steps),
+        "versions": provenance.versions(steps),
+    }
+
+
+def _facts(results: Results, rows: Sequence[Row], steps: Sequence[Plain]) -> Plain:
+    verdicts = [row["verdict"] for row in rows]
+    planned = {(cell.task, cell.supervisor, cell.student, cell.method) for cell in results.plan.cells}
+    return {
+        "comparisons": len(rows),
+        "planned": len(planned),
+        "unfinished_seeds": sum(len(row["missing"]) for row in rows),
+        "gain": verdicts.count("gain"),
+        "no_gain": verdicts.count("no gain"),
+        "loss": verdicts.count("loss"),
+        "steps": len(steps),
+        "seconds": round(sum(each["made"]["seconds"] for each in steps), 1),
+    }
+
+
+def _tasks(plan: Plan, rows: Sequence[Row]) -> list[Plain]:
+    found = []
+    for name in dict.fromkeys(row["task"] for row in rows):
+        first = next(row for row in rows if row["task"] == name)
+        num_test = first["counts"][0] // len(first["seeds"])
+        found.append({"name": name, "about": find_task(name).about, "test_rows": num_test})
+    return found
+
+
+def _figures(rows: Sequence[Row], sizes: dict[str, int]) -> list[Plain]:
+    """Return every figure of every task, pooled and for each seed."""
+    seeds = list(dict.fromkeys(row["seed"] for row in rows))
+    found = []
+    for seed in seeds:
+        of_seed = [row for row in rows if row["seed"] == seed]
+        for _, of_task in groupby(sorted(of_seed, key=lambda row: str(row["task"])), key=lambda row: row["task"]):
+            found += task_figures(list(of_task), sizes, seed=seed)
+    return [vars(each) for each in found]
+
+
+def _warnings(rows: Sequence[Row]) -> list[Plain]:
+    """Return every warning once, with the ids of the comparisons that carry it."""
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        for warning in row["warnings"]:
+            found.setdefault(warning, []).append(row["id"])
+    return [{"text": text, "comparisons": ids} for text, ids in found.items()]
+
+
+def _examples(results: Results, rows: Sequence[Row], blobs: Plain) -> list[Plain]:
+    ids = {(row["task"], row["supervisor"], row["student"], row["method"]): row["id"] for row in rows}
+    seeds = {row["id"]: row["seeds"] for row in rows}
+    by_task: dict[str, list[Cell]] = {}
+    for cell in results.plan.cells:
+        name = ids.get((cell.task, cell.supervisor, cell.student, cell.method))
+        if name is not None and cell.seed in seeds[name]:
+            by_task.setdefault(cell.task, []).append(cell)
+    found = []
+    for task, cells in by_task.items():
+        made = examples.task_examples(task, cells, ids, results.store, room=ROOM // len(by_task))
+        if made is not None:
+            blobs[f"examples-{task}"] = made.pop("blob")
+            found.append(made)
+    return found

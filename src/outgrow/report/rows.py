@@ -1,0 +1,92 @@
+"""Comparisons as the rows that page and figures are drawn from: plain data, pooled over seeds and for each seed."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, TypeAlias
+
+from outgrow.metrics import Estimate, PgrInterval
+from outgrow.models.catalog import find_model
+from outgrow.plan import Plan
+from outgrow.results import Comparison, Results
+from outgrow.spec import LabelFile
+from outgrow.tasks import find_task
+from outgrow.words import sentence, verdict
+
+Row: TypeAlias = dict[str, Any]
+DIGITS = 5
+
+
+def all_rows(results: Results) -> list[Row]:
+    """Return a row for every comparison (`seed` None), then, where a study has several seeds, one for each seed.
+
+    The rows of one comparison share their `id`. A single seed's intervals cover the test rows only.
+    """
+    ids = {_name(each): f"c{i}" for i, each in enumerate(results.comparisons)}
+    rows = [_row(each, ids[_name(each)], seed=None) for each in results.comparisons]
+    if len(results.plan.study.seeds) > 1:
+        for seed, part in _by_seed(results):
+            rows += [_row(each, ids[_name(each)], seed=seed) for each in part.comparisons]
+    return rows
+
+
+def _by_seed(results: Results) -> Iterator[tuple[int, Results]]:
+    for seed in results.plan.study.seeds:
+        cells = tuple(cell for cell in results.plan.cells if cell.seed == seed)
+        yield seed, Results(replace(results.plan, cells=cells), results.store)
+
+
+def model_sizes(plan: Plan) -> dict[str, int]:
+    """Return the non-embedding parameters of every model that the study names; a label file has none."""
+    sizes = {}
+    for block in plan.study.comparisons:
+        ladder = find_task(block.task).models
+        for name in (*block.supervisors, *block.students):
+            if not isinstance(name, LabelFile):
+                sizes[name] = find_model(name, ladder).parameters
+    return sizes
+
+
+def _name(each: Comparison) -> tuple[str, str, str, str]:
+    return each.task, each.supervisor, each.student, each.method
+
+
+def _row(each: Comparison, row_id: str, *, seed: int | None) -> Row:
+    summary, agreement = each.summary, each.agreement
+    return {
+        "id": row_id,
+        "seed": seed,
+        "task": each.task,
+        "supervisor": each.supervisor,
+        "student": each.student,
+        "method": each.method,
+        "seeds": list(each.seeds),
+        "missing": list(each.missing_seeds),
+        "weak": _estimate(summary.weak),
+        "accuracy": _estimate(summary.student),
+        "ceiling": _estimate(summary.ceiling),
+        "zero_shot": _estimate(summary.zero_shot) if summary.zero_shot else None,
+        "floor": summary.floor_name,
+        "gain": _estimate(summary.gain),
+        "pgr": _ratio(summary.pgr),
+        "net_pgr": _ratio(summary.net_pgr) if summary.net_pgr else None,
+        "net_pgr_reason": summary.net_pgr_reason,
+        "agreement": [_rounded(each) for each in (agreement.overall, agreement.where_right, agreement.where_wrong)],
+        "counts": [agreement.num_rows, agreement.num_right, agreement.num_wrong],
+        "diagnostics": {name: _rounded(value) for name, value in each.diagnostics.items()},
+        "seconds": round(each.seconds, 2),
+        "warnings": list(each.warnings),
+        "verdict": verdict(summary.gain),
+        "sentence": sentence(each, leave_out=each.warnings),
+    }
+
+
+def _estimate(each: Estimate) -> list[float | None]:
+    return [_rounded(each.mean), _rounded(each.low), _rounded(each.high)]
+
+
+def _ratio(each: PgrInterval) -> dict[str, Any]:
+    return {"value": _rounded(each.pgr), "low": _rounded(each.low), "high": _rounded(each.high), "kind": each.kind}
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, DIGITS)

@@ -1,0 +1,103 @@
+"""What figures have in common: colours by name, marks, axes, the text that plotly is given. Draws nothing itself.
+
+Colours are written as names such as `@ink`; who draws the figure puts in those of its theme. The page takes them from
+its style sheet, a file for a paper from `LIGHT`.
+"""
+
+import html
+from typing import Any, TypeAlias
+
+Plain: TypeAlias = dict[str, Any]
+
+LIGHT = {
+    "@ink": "#1c2126",
+    "@muted": "#5b6570",
+    "@grid": "#e3e6ea",
+    "@paper": "#ffffff",
+    "@low": "#b35806",
+    "@middle": "#f7f7f7",
+    "@high": "#2166ac",
+    "@c0": "#0072b2",
+    "@c1": "#d55e00",
+    "@c2": "#00805d",
+    "@c3": "#b8508f",
+    "@c4": "#a06a00",
+    "@c5": "#3d7fb0",
+    "@c6": "#6d4fa3",
+    "@c7": "#6b7280",
+}
+"""A palette after Okabe and Ito, darkened where white would swallow it. Marks and dashes tell the same apart."""
+
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "pentagon", "cross", "star", "hexagon")
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+
+
+def themed(value: Any, colours: dict[str, str]) -> Any:
+    """Return a figure with the names of colours replaced."""
+    if isinstance(value, dict):
+        return {key: themed(each, colours) for key, each in value.items()}
+    if isinstance(value, list):
+        return [themed(each, colours) for each in value]
+    return colours.get(value, value) if isinstance(value, str) else value
+
+
+def safe(text: str) -> str:
+    """Return a text for plotly, which reads some tags in what it draws."""
+    return html.escape(text, quote=False)
+
+
+def colour(index: int) -> str:
+    """Return the name of a colour."""
+    return f"@c{index % 8}"
+
+
+def size_axis(sizes: dict[str, int]) -> Plain:
+    """Return a logarithmic axis of model sizes in non-embedding parameters, a tick for each model."""
+    ordered = sorted(sizes.items(), key=lambda each: each[1])
+    return {
+        "type": "log",
+        "title": {"text": "student size (non-embedding parameters)", "standoff": 8},
+        "tickvals": [value for _, value in ordered],
+        "ticktext": [safe(_short(name)) for name, _ in ordered],
+        **_axis(),
+    }
+
+
+def _short(name: str) -> str:
+    """Return the last part of a name that is a path."""
+    return name.rstrip("/").rpartition("/")[2]
+
+
+def share_axis(title: str) -> Plain:
+    """Return an axis of shares, in percent."""
+    return {"title": {"text": title, "standoff": 8}, "tickformat": ".0%", **_axis()}
+
+
+def _axis() -> Plain:
+    return {
+        "gridcolor": "@grid",
+        "linecolor": "@muted",
+        "zerolinecolor": "@muted",
+        "zerolinewidth": 1,
+        "ticks": "outside",
+        "tickcolor": "@muted",
+        "ticklen": 4,
+        "automargin": True,
+    }
+
+
+def layout(*, xaxis: Plain, yaxis: Plain, height: int = 400) -> Plain:
+    """Return a figure's layout: no title, as page and caption say it; the legend below."""
+    return {
+        "font": {"family": FONT, "size": 13, "color": "@ink"},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "margin": {"l": 56, "r": 16, "t": 12, "b": 48},
+        "height": height,
+        "xaxis": xaxis,
+        "yaxis": yaxis,
+        "legend": {"orientation": "h", "yanchor": "top", "y": -0.22, "x": 0, "font": {"size": 12}},
+        "hovermode": "closest",
+        "hoverlabel": {"bgcolor": "@paper", "bordercolor": "@muted", "font": {"color": "@ink", "family": FONT}},
+    }

@@ -1,0 +1,156 @@
+// The figures: made in Python as data, here chosen, filtered, coloured and drawn, each when it comes into view.
+
+const panels = [];
+const kinds = [["accuracy", true], ["pgr", false], ["agreement", false], ["heat-map", true]];
+const quantities = { gain: "gain over the floor", pgr: "PGR", net_pgr: "net PGR" };
+let allFigures = [];
+
+function colours() {
+  const style = getComputedStyle(document.documentElement);
+  return (name) => style.getPropertyValue(`--${name.slice(1)}`).trim();
+}
+function themed(value, colour) {
+  if (typeof value === "string") return /^@[a-z0-9]+$/.test(value) ? colour(value) : value;
+  if (Array.isArray(value)) return value.map((each) => themed(each, colour));
+  if (value && typeof value === "object") return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, themed(each, colour)]));
+  return value;
+}
+
+const allows = (key, value) => value === undefined || !chosen[key].size || chosen[key].has(value);
+
+// Returns the trace with the points that pass, or null where none is left.
+function filteredTrace(trace) {
+  if (!allows("method", trace.meta.method) || !allows("supervisor", trace.meta.supervisor)) return null;
+  if (trace.type === "heatmap") return filteredMap(trace);
+  if (!trace.customdata) return trace;
+  const kept = trace.customdata.map((each, i) => (allows("student", each[0]) ? i : -1)).filter((i) => i >= 0);
+  const pick = (list) => (Array.isArray(list) ? kept.map((i) => list[i]) : list);
+  const errors = trace.error_y && { ...trace.error_y, array: pick(trace.error_y.array), arrayminus: pick(trace.error_y.arrayminus) };
+  const marker = { ...trace.marker, symbol: pick(trace.marker.symbol) };
+  return kept.length ? { ...trace, x: pick(trace.x), y: pick(trace.y), customdata: pick(trace.customdata), error_y: errors, marker } : null;
+}
+
+function filteredMap(trace) {
+  const rows = trace.meta.rows.map((name, i) => (allows("supervisor", name) ? i : -1)).filter((i) => i >= 0);
+  const cells = trace.meta.columns.map((name, i) => (allows("student", name) ? i : -1)).filter((i) => i >= 0);
+  const pick = (table) => rows.map((i) => cells.map((j) => table[i][j]));
+  if (!rows.length || !cells.length) return null;
+  return { ...trace, x: cells.map((j) => trace.x[j]), y: rows.map((i) => trace.y[i]), z: pick(trace.z), text: pick(trace.text) };
+}
+
+function chosenFigure(panel) {
+  return allFigures.find((figure) =>
+    figure.task === panel.task && figure.kind === panel.kind && figure.variant.seed === chosen.seed &&
+    Object.entries(panel.choices).every(([key, select]) => figure.variant[key] === select.value));
+}
+
+// A legend below the plot takes lines of its own: the figure grows by them.
+function legendLines(traces, width) {
+  let lines = 1, used = 0;
+  for (const trace of traces) {
+    const need = 48 + 6.6 * (trace.name ?? "").length;
+    if (used && used + need > width) { lines += 1; used = 0; }
+    used += need;
+  }
+  return lines;
+}
+
+async function draw(panel) {
+  const [Plotly, figures] = await Promise.all([loadPlotly(), unpack("figures")]);
+  allFigures = figures;
+  const figure = chosenFigure(panel);
+  const traces = (figure?.data ?? []).map(filteredTrace).filter((trace) => trace);
+  panel.title.textContent = figure?.title ?? panel.title.textContent;
+  panel.words.textContent = figure?.alt ?? "";
+  panel.plot.setAttribute("aria-label", figure ? `${panel.task}: ${figure.title}. ${figure.alt}` : "No data");
+  const any = traces.some((trace) => trace.type === "heatmap" || trace.customdata);
+  panel.none.hidden = any;
+  panel.plot.hidden = !any;
+  if (any) {
+    const width = panel.plot.clientWidth || 600;
+    const layout = themed(figure.layout, colours());
+    if (panel.kind !== "heat-map") {
+      const extra = 19 * (legendLines(traces, width - 72) - 1);
+      layout.height += extra;
+      layout.margin.b += 40 + extra;
+      layout.legend = { ...layout.legend, yref: "container", yanchor: "bottom", y: 0 };
+    }
+    layout.uirevision = "kept";
+    await Plotly.react(panel.plot, themed(traces, colours()), layout, {
+      displaylogo: false,
+      responsive: true,
+      modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"],
+      toImageButtonOptions: { format: "svg", filename: `${panel.task}-${panel.kind}` },
+    });
+  }
+  panel.figure.dataset.drawn = chosen.seed === null ? "pooled" : String(chosen.seed);
+}
+
+async function drawSafely(panel) {
+  panel.stale = false;
+  try {
+    await draw(panel);
+  } catch (error) {
+    panel.none.hidden = false;
+    panel.none.textContent = `The figure cannot be drawn: ${error.message}`;
+    panel.figure.dataset.failed = error.message;
+  }
+}
+
+function addPanel(task, kind, wide) {
+  const choices = {};
+  const panel = { task, kind, choices, stale: true, visible: false };
+  panel.title = make("span", {}, { accuracy: "Accuracy against student size", pgr: "PGR against student size", agreement: "Agreement with the supervisor" }[kind] ?? "Supervisors and students");
+  panel.plot = make("div", { class: "plot", role: "img", "aria-label": "Figure, not drawn yet" });
+  panel.none = make("p", { class: "empty", hidden: true }, "Nothing here passes the filters.");
+  panel.words = make("p", {});
+  const selects = make("span", { class: "choices" });
+  if (kind === "heat-map") {
+    const methods = [...new Set(data.rows.filter((row) => row.task === task).map((row) => row.method))];
+    choices.quantity = make("select", { "aria-label": "Quantity" }, Object.entries(quantities).map(([value, text]) => make("option", { value }, text)));
+    choices.method = make("select", { "aria-label": "Method" }, methods.map((value) => make("option", { value }, value)));
+    for (const select of Object.values(choices)) {
+      select.addEventListener("change", () => drawSafely(panel));
+      selects.append(select);
+    }
+  }
+  panel.figure = make("figure", { class: wide ? "wide" : "", "data-kind": kind, "data-task": task },
+    make("figcaption", {}, panel.title, selects), panel.plot, panel.none,
+    make("details", {}, make("summary", {}, "In words, all comparisons"), panel.words));
+  panels.push(panel);
+  return panel.figure;
+}
+
+function startFigures() {
+  for (const task of data.tasks) {
+    byId("panels").append(make("div", { class: "task", "data-task": task.name },
+      make("h3", {}, task.name),
+      make("p", { class: "muted" }, `${task.about} ${plural(task.test_rows, "test row")}.`),
+      make("div", { class: "grid" }, kinds.map(([kind, wide]) => addPanel(task.name, kind, wide)))));
+  }
+  const observer = new IntersectionObserver((entries) => {
+    for (const entry of entries) {
+      const panel = panels.find((each) => each.figure === entry.target);
+      panel.visible = entry.isIntersecting;
+      if (panel.visible && panel.stale) drawSafely(panel);
+    }
+  }, { rootMargin: "400px" });
+  panels.forEach((panel) => observer.observe(panel.figure));
+  themeListeners.push(redraw);
+  const drawAll = () => panels.forEach((panel) => drawSafely(panel));
+  addEventListener("beforeprint", drawAll);
+  addEventListener("afterprint", drawAll);
+}
+
+function redraw() {
+  for (const section of document.querySelectorAll(".task")) section.hidden = !allows("task", section.dataset.task);
+  for (const panel of panels) {
+    const method = panel.choices.method;
+    if (method && !allows("method", method.value)) {
+      const other = [...method.options].find((option) => allows("method", option.value));
+      if (other) method.value = other.value;
+    }
+    panel.stale = true;
+    if (panel.visible) drawSafely(panel);
+  }
+}
