@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from outgrow.examples import Examples, Labels
@@ -23,9 +22,9 @@ def write_examples(path: Path, examples: Examples) -> None:
 
 def read_examples(path: Path) -> Examples:
     """Read what `write_examples` wrote."""
-    table = pq.read_table(path)
+    # Neither by read_table nor by to_numpy, which import pandas: what shows finished results must start quickly.
+    table = pq.ParquetFile(path).read()
     ids, groups, texts = (tuple(table[name].to_pylist()) for name in ("id", "group", "text"))
-    # Not by to_numpy, which imports pandas: what shows finished results must start quickly.
     return Examples(ids, groups, texts, np.array(table["truth"].to_pylist(), np.int64))
 
 
@@ -52,6 +51,12 @@ def read_labels(path: Path) -> Labels:
 
 def read_confidence(path: Path) -> dict[str, float]:
     """Return by id the probability of the most probable option, from what `write_labels` wrote; imports no pandas."""
-    table = pq.read_table(path, columns=["id", "probabilities"])
-    first = pc.list_element(table["probabilities"], 0)
-    return dict(zip(table["id"].to_pylist(), first.to_pylist(), strict=True))
+    table = pq.ParquetFile(path).read(columns=["id", "probabilities"])
+    found: dict[str, float] = {}
+    for batch in table.to_batches():
+        lists = batch.column("probabilities")
+        # The buffers themselves: pyarrow's own ways to numpy import pandas, and its lists are slow to make.
+        starts_N = np.frombuffer(lists.buffers()[1], np.int32)[lists.offset : lists.offset + len(lists)]
+        values = np.frombuffer(lists.values.buffers()[1], np.float32)[lists.values.offset :]
+        found |= zip(batch.column("id").to_pylist(), values[starts_N].tolist(), strict=True)
+    return found

@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
-from outgrow.numerals import percent, plural, signed, span
 from outgrow.methods import METHODS
 from outgrow.metrics import Estimate
+from outgrow.numerals import percent, plural, signed, span
 from outgrow.results import Comparison, Results
 
 Verdict = Literal["gain", "no gain", "loss"]

@@ -3,8 +3,9 @@ import io
 import pytest
 from rich.console import Console
 
-from outgrow.cli.output import WIDTH, bullet, duration, percent, short_number, signed, size
+from outgrow.cli.output import WIDTH, bullet
 from outgrow.cli.tables import comparison_tables
+from outgrow.numerals import duration, percent, short_number, signed, size
 from outgrow.results import Results
 
 

@@ -1,7 +1,7 @@
 import pytest
 
-from outgrow.cli.words import findings, headline, sentence
 from outgrow.results import Results
+from outgrow.words import findings, headline, sentence
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from contextlib import suppress
 import pytest
 from drill import Drill
 
-KILLS = 100
+KILLS = int(os.environ.get("DRILL_KILLS", "100"))
 
 
 def test_100_kills_at_random_moments_lose_nothing_and_repeat_nothing(tmp_path, undisturbed):

@@ -76,6 +76,31 @@ def run(
 
 
 @app.command()
+def report(
+    study: StudyArgument = "chess-quick",
+    overrides: SetOption = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="The page. Default: reports/STUDY.html in the store.")
+    ] = None,
+    figures: Annotated[
+        Path | None, typer.Option("--figures", metavar="DIR", help="Every figure as SVG and PNG, into this folder.")
+    ] = None,
+    table: Annotated[
+        Path | None, typer.Option("--table", metavar="FILE", help="The table, as .csv, .parquet, .md or .tex.")
+    ] = None,
+    store: StoreOption = STORE,
+    debug: DebugOption = False,
+) -> None:
+    """Write a study's page, its figures or its table, from what the store has.
+
+    The page is one HTML file that needs no network, to be sent on. `outgrow run` writes it too.
+    """
+    from outgrow.cli.report import write_files
+
+    write_files(study, overrides or [], store=store, out=out, figures=figures, table=table)
+
+
+@app.command()
 def plan(
     study: StudyArgument = "chess-quick",
     overrides: SetOption = None,
@@ -214,8 +239,10 @@ def gc(
 
 @app.command()
 def explain(
-    first: Annotated[str, typer.Argument(metavar="KEY", help="A finished step, by the first digits of its key.")],
-    second: Annotated[str, typer.Argument(metavar="KEY", help="Another one.")],
+    first: Annotated[
+        str, typer.Argument(metavar="STEP", help="A finished step: first digits of its key, or words of its title.")
+    ],
+    second: Annotated[str, typer.Argument(metavar="STEP", help="Another one.")],
     store: StoreOption = STORE,
     as_json: JsonOption = False,
     debug: DebugOption = False,

@@ -11,10 +11,11 @@ from typing import Literal
 from rich.text import Text
 
 from outgrow.cli import DONE, FAILED
-from outgrow.cli.output import console, print_json, size, table
+from outgrow.cli.output import console, print_json, table
 from outgrow.cli.running import usable_cores
 from outgrow.errors import UsageError
 from outgrow.models.catalog import ladder
+from outgrow.numerals import size
 from outgrow.tasks import TASKS
 
 PACKAGES = ("transformers", "safetensors", "pyarrow", "numpy", "scipy", "pydantic", "chess")

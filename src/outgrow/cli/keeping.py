@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from outgrow.cli import DONE, FAILED
-from outgrow.cli.output import console, note, plural, print_json, shown, size, table
+from outgrow.cli.output import console, note, print_json, shown, table
 from outgrow.dag.housekeeping import (
     differences,
     forget,
@@ -16,12 +16,13 @@ from outgrow.dag.housekeeping import (
     usage,
     verify,
 )
-from outgrow.dag.journal import read_runs
+from outgrow.dag.journal import run_goes_on
 from outgrow.dag.store import Artefact, DamagedArtefactError, Store
 from outgrow.errors import UsageError, unknown
+from outgrow.numerals import plural, size
 
 LISTED = 20
-"""Differences that are printed; --json has all of them."""
+"""Differences and steps that are printed at most."""
 
 
 def show_verified(root: Path, *, as_json: bool) -> int:
@@ -68,7 +69,7 @@ def show_usage(root: Path, *, as_json: bool) -> None:
 def collect_garbage(root: Path, *, forgotten: str | None, dry_run: bool, yes: bool, as_json: bool) -> int:
     """Delete what no study of the store needs, after asking; return the exit code."""
     store = Store(root)
-    if any(state.alive for state in read_runs(store)):
+    if run_goes_on(store):
         raise UsageError(f"a run is going on in {shown(store.root)}: let it end, or interrupt it, before you delete")
     spared = remembered(store)
     if forgotten is not None and forgotten not in spared:
@@ -124,15 +125,22 @@ def _brief(value: Any) -> str:
     return text if len(text) <= 200 else text[:200] + "..."
 
 
-def _find(store: Store, prefix: str) -> Artefact:
-    keys = [key for key in store.finished_keys() if key.startswith(prefix.lower())]
-    if len(keys) != 1 or not prefix:
-        what = f"{len(keys)} steps of" if keys else "no step of"
-        remedy = "name more digits" if keys else "outgrow status STUDY --json and the records name the keys"
-        raise UsageError(f"the key {prefix!r} fits {what} {shown(store.root)}: {remedy}")
-    artefact = store.get(keys[0])
-    assert artefact is not None, "its folder was just listed"
-    return artefact
+def _find(store: Store, wanted: str) -> Artefact:
+    """Return the finished step whose key begins so, or else the one whose title holds these words."""
+    keys = [key for key in store.finished_keys() if key.startswith(wanted.lower())]
+    if len(keys) == 1:
+        found = store.get(keys[0])
+        assert found is not None, "its folder was just listed"
+        return found
+    held = [each for key in keys or store.finished_keys() if (each := _read(store, key)) is not None]
+    fit = held if keys else [each for each in held if wanted.lower() in each.record.get("title", "").lower()]
+    if len(fit) == 1:
+        return fit[0]
+    if not fit:
+        raise UsageError(f"no finished step of {shown(store.root)} has a key or a title like {wanted!r}")
+    lines = [f"\n  {each.key[:12]}  {each.record.get('title', '')}" for each in fit[:LISTED]]
+    more = f"\n  and {len(fit) - LISTED} more" if len(fit) > LISTED else ""
+    raise UsageError(f"{wanted!r} fits {len(fit)} steps, name one by its key:{''.join(lines)}{more}")
 
 
 def _identity(record: Mapping[str, Any]) -> dict[str, Any]:

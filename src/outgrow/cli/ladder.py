@@ -7,12 +7,13 @@ from pathlib import Path
 from outgrow.chess.engine import EngineMissingError, find_stockfish
 from outgrow.chess.ladder import LadderPlan, export_steps, task_steps
 from outgrow.cli import DONE, FAILED
-from outgrow.cli.output import duration, note, shown
+from outgrow.cli.output import note, shown
 from outgrow.cli.running import build, tell_failures, usable_cores
 from outgrow.dag.scheduler import survey
 from outgrow.dag.step import Step
 from outgrow.dag.store import Store
 from outgrow.errors import UsageError, unknown
+from outgrow.numerals import duration
 
 EXPECTED_SECONDS = {"selfplay": 40.0, "positions": 8.0, "corpus": 120.0, "mine_puzzles": 75.0, "mine_blunders": 90.0}
 """What a step of each kind took on one core when the shipped ladder was made."""

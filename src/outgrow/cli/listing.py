@@ -4,9 +4,10 @@ from typing import Any
 
 from rich.text import Text
 
-from outgrow.cli.output import console, percent, print_json, short_number, table
+from outgrow.cli.output import console, print_json, table
 from outgrow.methods import METHODS
 from outgrow.models.catalog import LADDERS, ladder
+from outgrow.numerals import percent, short_number
 from outgrow.spec import built_in_studies, load_study
 from outgrow.tasks import ASSETS, TASKS, Task
 

@@ -12,9 +12,10 @@ from rich.live import Live
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Column
 
-from outgrow.cli.output import console, duration, note
+from outgrow.cli.output import console, note
 from outgrow.dag.scheduler import Event, Summary
 from outgrow.dag.step import Step
+from outgrow.numerals import duration
 
 
 class Display(Protocol):
@@ -50,7 +51,7 @@ class Tally:
         key = event.step.key
         if event.kind == "running":
             self._started[key] = time.monotonic()
-        elif event.kind in ("lost", "elsewhere", "damaged"):
+        elif event.kind in ("lost", "elsewhere", "damaged", "waiting"):
             self._left[key] = event.step
             self._started.pop(key, None)
         elif event.kind != "progress":

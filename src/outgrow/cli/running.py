@@ -11,12 +11,14 @@ from typing import Any
 import typer
 
 from outgrow.cli import DONE, FAILED, INTERRUPTED, complain
-from outgrow.cli.output import bullet, console, duration, note, plural, print_json, shown
+from outgrow.cli.output import bullet, console, note, print_json, shown
+from outgrow.cli.report import say_where, write_page
 from outgrow.dag.journal import run_logged
 from outgrow.dag.scheduler import Summary, survey
 from outgrow.dag.step import Step
 from outgrow.dag.store import Store
 from outgrow.dag.work import Outcome, Runtime
+from outgrow.numerals import duration, plural
 from outgrow.plan import Plan, make_plan
 from outgrow.results import Results
 from outgrow.spec import load_study
@@ -98,7 +100,8 @@ def run_study(
     built = build(plan.study.name, plan.targets, store=kept, jobs=jobs, plain=plain)
     results = Results(plan, kept)
     if as_json:
-        print_json(machine_readable(results, built))
+        report = write_page(results) if results.comparisons else None
+        print_json(machine_readable(results, built) | {"report": None if report is None else str(report)})
     else:
         again = ["outgrow", "run", source, *(part for each in overrides for part in ("--set", each))]
         if built.seconds:
@@ -106,6 +109,8 @@ def run_study(
         show_tables(results)
         _show_findings(results)
         _show_build(built, plan, store=kept, again=shlex.join([*again, "--store", str(store)]))
+        if results.comparisons:
+            say_where(write_page(results))
     if built.summary.ok:
         return DONE
     tell_failures(built, debug=debug)
@@ -114,7 +119,7 @@ def run_study(
 
 def machine_readable(results: Results, built: Build) -> dict[str, Any]:
     """Return everything `run` shows as plain data."""
-    from outgrow.cli.words import findings
+    from outgrow.words import findings
 
     return {
         "study": results.plan.study.name,
@@ -140,7 +145,7 @@ def show_tables(results: Results) -> None:
 
 def _show_findings(results: Results) -> None:
     """Print in words what the tables show."""
-    from outgrow.cli.words import findings
+    from outgrow.words import findings
 
     out = console()
     out.print("\nWhat it shows", style="bold")

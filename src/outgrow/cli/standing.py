@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from outgrow.cli import watching
-from outgrow.cli.output import console, plural, print_json, shown, size, table
+from outgrow.cli.output import console, print_json, shown, table
 from outgrow.cli.running import show_tables
 from outgrow.dag.scheduler import survey
 from outgrow.dag.store import RECORD_NAME, Store
+from outgrow.numerals import plural, size
 from outgrow.plan import Cell, Plan, make_plan
 from outgrow.results import Results
 from outgrow.spec import load_study

@@ -12,8 +12,9 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from outgrow.cli.output import percent, plural, signed, span, table
+from outgrow.cli.output import table
 from outgrow.metrics import Estimate, PgrInterval
+from outgrow.numerals import percent, plural, signed, span
 from outgrow.results import Comparison
 
 CAPTION = (

@@ -2,15 +2,15 @@
 
 from typing import Any
 
-from outgrow.cli.output import console, duration, plural
-from outgrow.dag.journal import RunState, read_runs
+from outgrow.cli.output import console
+from outgrow.dag.journal import RunState, current_runs
 from outgrow.dag.store import Store
+from outgrow.numerals import duration, plural
 
 
 def worth_telling(store: Store) -> list[RunState]:
     """Return the runs that go on, or else the last one if it did not end well."""
-    runs = read_runs(store)
-    return [each for each in runs if each.alive] or [each for each in runs[-1:] if each.state != "done"]
+    return [each for each in current_runs(store) if each.state != "done"]
 
 
 def show_runs(store: Store) -> None:

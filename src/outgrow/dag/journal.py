@@ -160,7 +160,26 @@ class RunState:
 
 def read_runs(store: Store) -> list[RunState]:
     """Return every run that the store has a log of, newest last. A line cut short by a kill is passed over."""
-    return [state for path in sorted((store.root / "runs").glob("*.jsonl")) if (state := _read(path)) is not None]
+    return _states(_logs(store))
+
+
+def current_runs(store: Store) -> list[RunState]:
+    """Return the runs whose drivers live, or else the last one; older logs are not read."""
+    logs = _logs(store)
+    return _states([path for path in logs if _alive(path)] or logs[-1:])
+
+
+def run_goes_on(store: Store) -> bool:
+    """Return whether the driver of any run on the store lives."""
+    return any(_alive(path) for path in (store.root / "runs").glob("*.lock"))
+
+
+def _logs(store: Store) -> list[Path]:
+    return sorted((store.root / "runs").glob("*.jsonl"))
+
+
+def _states(logs: list[Path]) -> list[RunState]:
+    return [state for path in logs if (state := _read(path)) is not None]
 
 
 def _read(path: Path) -> RunState | None:

@@ -20,7 +20,10 @@ MAX_ATTEMPTS = 3
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened to a step. `kind`: a status, or progress, damaged, lost, elsewhere."""
+    """Something that happened to a step.
+
+    `kind`: a status, or progress, damaged, lost, elsewhere. After `waiting` it was begun in vain and is done again.
+    """
 
     kind: str
     step: Step
@@ -154,7 +157,8 @@ class _Graph:
             self._fail(outcome)
         else:
             self._attempts[outcome.damaged_key or key] += 1
-            self._again(key, outcome.status, outcome.message)
+            # It is an input that is damaged, not the step that found it so.
+            self._again(key, "waiting" if outcome.status == "damaged" else outcome.status, outcome.message)
             if outcome.status == "damaged":
                 self._rebuild(outcome.damaged_key, outcome.message)
 
@@ -176,7 +180,9 @@ class _Graph:
 
     def _put_aside(self, key: str, message: str) -> None:
         with self._store.claim(key) as mine:
-            if mine and self._store.is_damaged(key):  # another process may have built it anew meanwhile
+            if mine and self._store.folder(key).exists():
+                if not self._store.is_damaged(key):
+                    return  # another process has built it anew meanwhile
                 self._store.quarantine(key)
         self._on_event(Event("damaged", self._steps[key], message=message))
 

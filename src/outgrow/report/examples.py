@@ -4,7 +4,7 @@ Which rows: all, or where there are more than fit, a sample drawn without regard
 Legend: N test rows, P columns of predictions (one a finished step).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -41,7 +41,7 @@ class Answers:
 
 
 def task_examples(
-    name: str, cells: Sequence[Cell], ids: dict[tuple[str, ...], str], store: Store, *, room: int
+    name: str, cells: Sequence[Cell], ids: Mapping[tuple[str, str, str, str], str], store: Store, *, room: int
 ) -> Plain | None:
     """Return one task's examples, packed into at most `room` bytes, with what the page needs to list them.
 
@@ -74,7 +74,7 @@ def task_examples(
     }
 
 
-def _cell(cell: Cell, ids: dict[tuple[str, ...], str], order: dict[str, int]) -> Plain:
+def _cell(cell: Cell, ids: Mapping[tuple[str, str, str, str], str], order: dict[str, int]) -> Plain:
     return {
         "comparison": ids[(cell.task, cell.supervisor, cell.student, cell.method)],
         "seed": cell.seed,

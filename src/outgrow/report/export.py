@@ -9,7 +9,8 @@ from typing import Any
 
 from outgrow.errors import UsageError
 from outgrow.report import style
-from outgrow.report.figures import Figure, task_figures
+from outgrow.report.figures import Figure, size_figures
+from outgrow.report.heat_maps import heat_maps
 from outgrow.report.rows import all_rows, model_sizes
 from outgrow.results import Results
 
@@ -24,7 +25,16 @@ def figures_of(results: Results) -> list[Figure]:
     rows = [row for row in all_rows(results) if row["seed"] is None]
     sizes = model_sizes(results.plan)
     tasks = dict.fromkeys(row["task"] for row in rows)
-    return [each for task in tasks for each in task_figures([row for row in rows if row["task"] == task], sizes)]
+    figures = []
+    for task in tasks:
+        of_task = [row for row in rows if row["task"] == task]
+        figures += size_figures(of_task, sizes)
+        figures += [each for each in heat_maps(of_task, sizes) if _has_a_number(each)]
+    return figures
+
+
+def _has_a_number(heat_map: Figure) -> bool:
+    return any(value is not None for line in heat_map.data[0]["z"] for value in line)
 
 
 def write_figures(results: Results, folder: Path) -> list[Path]:
@@ -61,7 +71,7 @@ def write_figures(results: Results, folder: Path) -> list[Path]:
 def printable(figure: Figure) -> dict[str, Any]:
     """Return data and layout for paper: light, on white, the title above, the legend below."""
     layout = copy.deepcopy(figure.layout)
-    names = [trace["name"] for trace in figure.data if "name" in trace]
+    names = [trace["name"] for trace in figure.data if trace.get("showlegend", "name" in trace)]
     extra = LINE * max(0, _legend_lines(names) - 1)
     layout["width"], layout["paper_bgcolor"], layout["plot_bgcolor"] = WIDTH, "@paper", "@paper"
     layout["title"] = {"text": style.safe(f"{figure.title}, {figure.task}"), "font": {"size": 15}, "x": 0.02}

@@ -4,7 +4,6 @@ A trace's `meta` names the supervisor and method it belongs to, and the first of
 by these the page filters. A figure may come in variants (a seed, a method, a quantity) of which one is shown.
 """
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import product
@@ -16,14 +15,14 @@ from outgrow.report.rows import Row
 from outgrow.report.style import Plain
 
 PGR_LIMITS = (-1.0, 2.0)
-"""Beyond these a PGR is drawn as a triangle at the edge: a tiny gap makes a huge ratio, which would flatten all else."""
+"""Beyond these a PGR is drawn as a triangle at the edge: a tiny gap makes a ratio that would flatten all else."""
 DODGE = 0.035
 """How far lines of one size stand apart on the axis, in powers of ten, so that intervals do not cover each other."""
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure of one task: data and layout for plotly, a title, and in words what it shows (`alt`)."""
+    """A figure of one task: data and layout for plotly, title, how to read it (`note`), what it shows (`alt`)."""
 
     task: str
     kind: str
@@ -31,6 +30,7 @@ class Figure:
     alt: str
     data: list[Plain]
     layout: Plain
+    note: str = ""
     variant: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -40,11 +40,10 @@ class Figure:
         return "-".join("".join(c if c.isalnum() or c in "._" else "-" for c in part) for part in parts)
 
 
-def task_figures(rows: Sequence[Row], sizes: dict[str, int], *, seed: int | None = None) -> list[Figure]:
-    """Return every figure of one task from its rows, all of them of this seed (None: pooled over seeds)."""
+def size_figures(rows: Sequence[Row], sizes: dict[str, int], *, seed: int | None = None) -> list[Figure]:
+    """Return a task's figures against student size; its rows are all of this seed (None: pooled over seeds)."""
     lines = _Lines(rows, sizes)
-    figures = [_accuracy(lines, seed), _pgr(lines, seed), _agreement(lines, seed)]
-    return figures + [_heat_map(lines, seed, *each) for each in product(QUANTITIES, lines.methods)]
+    return [_accuracy(lines, seed), _pgr(lines, seed), _agreement(lines, seed)]
 
 
 class _Lines:
@@ -120,7 +119,7 @@ def _accuracy(lines: _Lines, seed: int | None) -> Figure:
     for number, group in enumerate(groups):
         estimates = [row["accuracy"] for row in group[2]]
         data.append(
-            _line(lines, group, number, len(groups))
+            _line(lines, group, number + 1, len(groups) + 2)  # the ceiling stands left of all lines, zero-shot right
             | {
                 "y": [each[0] for each in estimates],
                 "error_y": _errors(estimates, lines.marks(group[0], group[1])[0]),
@@ -133,9 +132,9 @@ def _accuracy(lines: _Lines, seed: int | None) -> Figure:
     told = [f"supervisor {name} {percent(value)}%" for name, value in _weak(lines).items()]
     told += [_told(lines, group, lambda row: f"{percent(row['accuracy'][0])}%") for group in groups]
     told += [
-        f"{trace['name']}: " + ", ".join(f"{c[0]} {percent(y)}%" for c, y in zip(trace["customdata"], trace["y"]))
-        for trace in data[-2:]
-        if trace["y"]
+        f"{name}: " + ", ".join(f"{student} {percent(value)}%" for student, value in _known(lines, key).items())
+        for key, name in (("ceiling", "ceiling"), ("zero_shot", "zero-shot"))
+        if _known(lines, key)
     ]
     return Figure(
         task=lines.task,
@@ -143,7 +142,8 @@ def _accuracy(lines: _Lines, seed: int | None) -> Figure:
         title="Accuracy against student size",
         alt="Test accuracy. " + "; ".join(told) + ".",
         data=[trace for trace in data if trace["y"]],
-        layout=style.layout(xaxis=style.size_axis(lines.drawn), yaxis=style.share_axis("test accuracy"), height=440),
+        layout=style.layout(xaxis=style.size_axis(lines.drawn), yaxis=style.share_axis("test accuracy")),
+        note="Star: the supervisor, at its own size; the level through it is its accuracy.",
         variant={"seed": seed},
     )
 
@@ -160,6 +160,11 @@ def _weak(lines: _Lines) -> dict[str, float]:
         of_it = [row for row in lines.rows if row["supervisor"] == name]
         found[name] = max(of_it, key=lambda row: len(row["seeds"]))["weak"][0]
     return found
+
+
+def _known(lines: _Lines, key: str) -> dict[str, float]:
+    """Return by student its ceiling or zero-shot accuracy, where there is one."""
+    return {row["student"]: row[key][0] for row in reversed(lines.rows) if row[key] is not None}
 
 
 def _supervisor_traces(lines: _Lines) -> list[Plain]:
@@ -192,12 +197,13 @@ def _reference(lines: _Lines, key: str, name: str, *, dash: str, symbol: str) ->
         if row[key] is not None:
             points.setdefault((row["student"], row[key][0]), row)
     rows = sorted(points.values(), key=lambda row: lines.sizes.get(row["student"], 0))
+    count = len(lines.groups()) + 2
     return {
         "type": "scatter",
         "mode": "lines+markers",
         "name": name,
         "meta": {},
-        "x": [lines.sizes.get(row["student"], 1) for row in rows],
+        "x": lines.places(rows, 0 if key == "ceiling" else count - 1, count),
         "y": [row[key][0] for row in rows],
         "error_y": _errors([row[key] for row in rows], "@ink"),
         "line": {"color": "@ink", "dash": dash, "width": 1.6},
@@ -235,6 +241,7 @@ def _pgr(lines: _Lines, seed: int | None) -> Figure:
         data=data,
         layout=style.layout(xaxis=style.size_axis(lines.drawn), yaxis=axis)
         | {"shapes": [_level(0.0, "solid"), _level(1.0, "dot")]},
+        note="Open marks: the interval is unbounded. Triangles: beyond the axis.",
         variant={"seed": seed},
     )
 
@@ -287,10 +294,11 @@ def _agreement(lines: _Lines, seed: int | None) -> Figure:
             data.append(
                 line
                 | {
-                    "name": f"{line['name']}, {where}",
+                    "showlegend": not opened,
+                    "legendgroup": line["name"],
                     "y": [row["agreement"][place] for row in rows],
                     "customdata": [[row["student"], f"of {row['counts'][place]:,} answers"] for row in rows],
-                    "hovertemplate": _hover("%{y:.1%}"),
+                    "hovertemplate": _hover(f"%{{y:.1%}} {where},"),
                 }
             )
     told = [
@@ -300,7 +308,8 @@ def _agreement(lines: _Lines, seed: int | None) -> Figure:
     return Figure(
         task=lines.task,
         kind="agreement",
-        title="Agreement with the supervisor, where it is right and where it is wrong",
+        title="Agreement with the supervisor against student size",
+        note="Filled, solid: where the supervisor is right. Open, dotted: where it is wrong.",
         alt="Share of test rows on which the student answers as its supervisor, where that is right / wrong. "
         + "; ".join(told)
         + ".",
@@ -311,71 +320,3 @@ def _agreement(lines: _Lines, seed: int | None) -> Figure:
         ),
         variant={"seed": seed},
     )
-
-
-QUANTITIES = {"gain": "gain over the floor", "pgr": "PGR", "net_pgr": "net PGR"}
-
-
-def _heat_map(lines: _Lines, seed: int | None, quantity: str, method: str) -> Figure:
-    rows = {(row["supervisor"], row["student"]): row for row in lines.rows if row["method"] == method}
-    supervisors = [name for name in lines.supervisors if any(name == each for each, _ in rows)]
-    students = [name for name in lines.students if any(name == each for _, each in rows)]
-    values = [[_value(rows.get(pair), quantity) for pair in product([name], students)] for name in supervisors]
-    finite = [abs(each) for line in values for each in line if each is not None]
-    reach = min(max([*finite, 0.01]), 1.0)
-    texts = [[_cell_text(rows.get((name, each)), quantity) for each in students] for name in supervisors]
-    told = [
-        f"{name} to {student} {texts[i][j]}"
-        for i, name in enumerate(supervisors)
-        for j, student in enumerate(students)
-        if texts[i][j]
-    ]
-    axis = {"type": "category", "automargin": True, "showgrid": False, "linecolor": "@muted"}
-    return Figure(
-        task=lines.task,
-        kind="heat-map",
-        title=f"{QUANTITIES[quantity][0].upper()}{QUANTITIES[quantity][1:]} by supervisor and student, {method}",
-        alt=f"{QUANTITIES[quantity]} of {method}. " + "; ".join(told) + ".",
-        data=[
-            {
-                "type": "heatmap",
-                "meta": {"method": method, "rows": supervisors, "columns": students},
-                "x": [style.safe(each) for each in students],
-                "y": [style.safe(each) for each in supervisors],
-                "z": values,
-                "text": texts,
-                "texttemplate": "%{text}",
-                "zmin": -reach,
-                "zmax": reach,
-                "colorscale": [[0, "@low"], [0.5, "@middle"], [1, "@high"]],
-                "colorbar": {"tickformat": ".0%", "thickness": 12, "outlinewidth": 0},
-                "xgap": 2,
-                "ygap": 2,
-                "hovertemplate": "%{y} → %{x}: %{text}<extra></extra>",
-            }
-        ],
-        layout=style.layout(
-            xaxis={"title": {"text": "student"}, **axis},
-            yaxis={"title": {"text": "supervisor"}, **axis},
-            height=max(260, 140 + 60 * len(supervisors)),
-        ),
-        variant={"seed": seed, "quantity": quantity, "method": method},
-    )
-
-
-def _value(row: Row | None, quantity: str) -> float | None:
-    if row is None or row[quantity] is None:
-        return None
-    value = row["gain"][0] if quantity == "gain" else row[quantity]["value"]
-    return None if value is None or not math.isfinite(value) else value
-
-
-def _cell_text(row: Row | None, quantity: str) -> str:
-    if row is None:
-        return ""
-    if quantity == "gain":
-        return f"{100 * row['gain'][0]:+.1f}"
-    value = _value(row, quantity)
-    if value is None:
-        return "none"
-    return f"{percent(value)}%" + ("" if row[quantity]["kind"] == "interval" else " (unbounded)")

@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Sequence
+from importlib.metadata import version
 from itertools import groupby
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -11,12 +12,12 @@ from typing import Any, TypeAlias
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from outgrow import __version__
 from outgrow.errors import UsageError
 from outgrow.methods import METHODS
 from outgrow.plan import Cell, Plan
 from outgrow.report import examples, provenance
-from outgrow.report.figures import task_figures
+from outgrow.report.figures import size_figures
+from outgrow.report.heat_maps import heat_maps
 from outgrow.report.packing import as_json, packed, packed_text
 from outgrow.report.rows import Row, all_rows, model_sizes
 from outgrow.results import Results
@@ -102,7 +103,7 @@ def document(results: Results, blobs: Plain) -> Plain:
             "notes": list(results.plan.notes),
             "seeds": list(results.plan.study.seeds),
             "yaml": provenance.study_yaml(results.plan),
-            "version": __version__,
+            "version": version("outgrow"),
             "made": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
         },
         "facts": _facts(results, pooled, steps),
@@ -150,7 +151,8 @@ def _figures(rows: Sequence[Row], sizes: dict[str, int]) -> list[Plain]:
     for seed in seeds:
         of_seed = [row for row in rows if row["seed"] == seed]
         for _, of_task in groupby(sorted(of_seed, key=lambda row: str(row["task"])), key=lambda row: row["task"]):
-            found += task_figures(list(of_task), sizes, seed=seed)
+            rows_of_task = list(of_task)
+            found += size_figures(rows_of_task, sizes, seed=seed) + heat_maps(rows_of_task, sizes, seed=seed)
     return [vars(each) for each in found]
 
 

@@ -13,7 +13,8 @@ from outgrow.tasks import find_task
 from outgrow.words import sentence, verdict
 
 Row: TypeAlias = dict[str, Any]
-DIGITS = 5
+DIGITS = 8
+"""So many that no figure on the page rounds otherwise than in the terminal."""
 
 
 def all_rows(results: Results) -> list[Row]:

@@ -57,7 +57,7 @@ def size_axis(sizes: dict[str, int]) -> Plain:
     ordered = sorted(sizes.items(), key=lambda each: each[1])
     return {
         "type": "log",
-        "title": {"text": "student size (non-embedding parameters)", "standoff": 8},
+        "title": _title("student size (non-embedding parameters)"),
         "tickvals": [value for _, value in ordered],
         "ticktext": [safe(_short(name)) for name, _ in ordered],
         **_axis(),
@@ -71,7 +71,16 @@ def _short(name: str) -> str:
 
 def share_axis(title: str) -> Plain:
     """Return an axis of shares, in percent."""
-    return {"title": {"text": title, "standoff": 8}, "tickformat": ".0%", **_axis()}
+    return {"title": _title(title), "tickformat": ".0%", **_axis()}
+
+
+def named_axis(title: str) -> Plain:
+    """Return an axis of names."""
+    return {"type": "category", "title": _title(title), "automargin": True, "showgrid": False, "linecolor": "@muted"}
+
+
+def _title(text: str) -> Plain:
+    return {"text": text, "standoff": 8, "font": {"size": 13}}
 
 
 def _axis() -> Plain:

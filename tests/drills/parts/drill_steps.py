@@ -114,3 +114,13 @@ def large(context):
     _begin(context)
     np.save(context.folder / "large.npy", np.zeros(context.spec["bytes"], np.uint8))
     return {"bytes": context.spec["bytes"]}
+
+
+def reads_all(context):
+    """Read every file of every input."""
+    _begin(context)
+    return {name: sorted(map(str, each.record["files"])) for name, each in context.inputs.items() if _read(each)}
+
+
+def _read(artefact):
+    return [artefact.path(name).read_bytes() for name in artefact.record["files"]]

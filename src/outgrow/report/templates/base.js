@@ -16,12 +16,18 @@ function make(tag, attributes = {}, ...children) {
   return element;
 }
 
+// One decimal, rounded as Python does it: an exact half goes to the even neighbour.
+function tenths(value) {
+  const low = Math.floor(10 * value);
+  return Math.abs(4 * value) % 2 === 1 ? (low % 2 === 0 ? low : low + 1) / 10 : Number(value.toFixed(1));
+}
+
 function percent(share) {
   if (share === null || share === undefined) return "none";
-  const value = Math.round(1000 * share) / 10 + 0;
+  const value = tenths(100 * share) + 0;
   return Math.abs(value) < 1000 ? value.toFixed(1) : Math.round(value).toLocaleString("en");
 }
-const signed = (share) => (share < -0.0005 ? percent(share) : "+" + percent(Math.abs(share)));
+const signed = (share) => (percent(share).startsWith("-") ? percent(share) : "+" + percent(share));
 const span = (low, high) => `[${percent(low)}, ${percent(high)}]`;
 const plural = (number, noun) => `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
 

@@ -1,7 +1,7 @@
 // The figures: made in Python as data, here chosen, filtered, coloured and drawn, each when it comes into view.
 
 const panels = [];
-const kinds = [["accuracy", true], ["pgr", false], ["agreement", false], ["heat-map", true]];
+const kinds = ["accuracy", "pgr", "agreement", "heat-map"];
 const quantities = { gain: "gain over the floor", pgr: "PGR", net_pgr: "net PGR" };
 let allFigures = [];
 
@@ -47,7 +47,7 @@ function chosenFigure(panel) {
 // A legend below the plot takes lines of its own: the figure grows by them.
 function legendLines(traces, width) {
   let lines = 1, used = 0;
-  for (const trace of traces) {
+  for (const trace of traces.filter((each) => each.showlegend !== false)) {
     const need = 48 + 6.6 * (trace.name ?? "").length;
     if (used && used + need > width) { lines += 1; used = 0; }
     used += need;
@@ -62,6 +62,7 @@ async function draw(panel) {
   const traces = (figure?.data ?? []).map(filteredTrace).filter((trace) => trace);
   panel.title.textContent = figure?.title ?? panel.title.textContent;
   panel.words.textContent = figure?.alt ?? "";
+  panel.note.textContent = figure?.note ?? "";
   panel.plot.setAttribute("aria-label", figure ? `${panel.task}: ${figure.title}. ${figure.alt}` : "No data");
   const any = traces.some((trace) => trace.type === "heatmap" || trace.customdata);
   panel.none.hidden = any;
@@ -104,6 +105,7 @@ function addPanel(task, kind, wide) {
   panel.plot = make("div", { class: "plot", role: "img", "aria-label": "Figure, not drawn yet" });
   panel.none = make("p", { class: "empty", hidden: true }, "Nothing here passes the filters.");
   panel.words = make("p", {});
+  panel.note = make("p", { class: "note" });
   const selects = make("span", { class: "choices" });
   if (kind === "heat-map") {
     const methods = [...new Set(data.rows.filter((row) => row.task === task).map((row) => row.method))];
@@ -115,10 +117,15 @@ function addPanel(task, kind, wide) {
     }
   }
   panel.figure = make("figure", { class: wide ? "wide" : "", "data-kind": kind, "data-task": task },
-    make("figcaption", {}, panel.title, selects), panel.plot, panel.none,
+    make("figcaption", {}, panel.title, selects), panel.plot, panel.none, panel.note,
     make("details", {}, make("summary", {}, "In words, all comparisons"), panel.words));
   panels.push(panel);
   return panel.figure;
+}
+
+// Many lines need a figure as wide as the page.
+function crowded(task) {
+  return new Set(data.rows.filter((row) => row.task === task).map((row) => `${row.supervisor}\n${row.method}`)).size > 6;
 }
 
 function startFigures() {
@@ -126,7 +133,7 @@ function startFigures() {
     byId("panels").append(make("div", { class: "task", "data-task": task.name },
       make("h3", {}, task.name),
       make("p", { class: "muted" }, `${task.about} ${plural(task.test_rows, "test row")}.`),
-      make("div", { class: "grid" }, kinds.map(([kind, wide]) => addPanel(task.name, kind, wide)))));
+      make("div", { class: "grid" }, kinds.map((kind) => addPanel(task.name, kind, crowded(task.name) && ["accuracy", "heat-map"].includes(kind))))));
   }
   const observer = new IntersectionObserver((entries) => {
     for (const entry of entries) {

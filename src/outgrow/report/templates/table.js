@@ -15,7 +15,7 @@ function strip(row, reach) {
   const [mean, low, high] = row.gain.map((value) => 45 + 43 * Math.max(-1, Math.min(1, value / reach)));
   const colour = { gain: "var(--good)", loss: "var(--bad)" }[row.verdict] ?? "var(--muted)";
   return make("svg", { class: "strip", width: 90, height: 12, viewBox: "0 0 90 12", "aria-hidden": "true" },
-    make("line", { x1: 45, x2: 45, y1: 0, y2: 12, stroke: "var(--line)", "stroke-width": 1.5 }),
+    make("line", { x1: 45, x2: 45, y1: 0, y2: 12, stroke: "var(--muted)", "stroke-width": 1 }),
     make("line", { x1: low, x2: high, y1: 6, y2: 6, stroke: colour, "stroke-width": 2 }),
     make("circle", { cx: mean, cy: 6, r: 3.2, fill: colour }));
 }
@@ -30,7 +30,7 @@ const columns = [
   { name: "gain", sort: (row) => row.gain[0], cell: gainCell },
   { name: "PGR", sort: (row) => number(row.pgr.value), cell: (row) => ratioCell(row.pgr) },
   { name: "net PGR", sort: (row) => number(row.net_pgr?.value), cell: (row) => ratioCell(row.net_pgr, row.net_pgr_reason) },
-  { name: "agree", about: "agreement with the supervisor on all test rows", sort: (row) => row.agreement[0], cell: (row) => [percent(row.agreement[0])] },
+  { name: "any", about: "agreement with the supervisor on all test rows", sort: (row) => row.agreement[0], cell: (row) => [percent(row.agreement[0])] },
   { name: "right", about: "agreement where the supervisor is right", sort: (row) => number(row.agreement[1]), cell: (row) => [percent(row.agreement[1])] },
   { name: "wrong", about: "agreement where the supervisor is wrong", sort: (row) => number(row.agreement[2]), cell: (row) => [percent(row.agreement[2])] },
   { name: "time", about: "computing time of the students' own training, all seeds", sort: (row) => row.seconds, cell: (row) => [duration(row.seconds)] },
@@ -45,8 +45,12 @@ function gainCell(row, reach) {
   ];
 }
 
+const groups = [["", 2], ["accuracy", 4], ["over the floor", 1], ["share of the gap", 2], ["agreement where weak is", 3], ["", 1]];
+
 function head() {
-  return make("thead", {}, make("tr", {}, columns.map((column) => {
+  const above = make("tr", {}, groups.map(([text, colspan]) =>
+    make(text ? "th" : "td", { colspan, scope: text ? "colgroup" : null, class: "group" }, text)));
+  return make("thead", {}, above, make("tr", {}, columns.map((column) => {
     const state = sorting.column !== column ? "none" : sorting.down ? "descending" : "ascending";
     const sort = () => {
       sorting.down = sorting.column === column ? !sorting.down : "cell" in column;

@@ -1,0 +1,225 @@
+"""The page in a real browser: all is drawn, filters and search work, nothing is fetched, data stays text."""
+
+import json
+import time
+
+import pytest
+
+from outgrow.report import write_report
+
+from .conftest import EVIL, made_up
+
+pytestmark = pytest.mark.browser
+WIDTHS = (1280, 390)
+LOAD_SECONDS = 2.0
+
+
+class Seen:
+    """What must not happen on a page: errors in its console, requests, dialogs."""
+
+    def __init__(self, page):
+        self.errors, self.requests, self.dialogs = [], [], []
+        page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("request", lambda request: self.requests.append(request.url))
+        page.on("dialog", lambda dialog: (self.dialogs.append(dialog.message), dialog.dismiss()))
+
+    def nothing_bad(self):
+        away = [url for url in self.requests if not url.startswith(("file:", "data:", "blob:"))]
+        return (self.errors, away, self.dialogs) == ([], [], [])
+
+
+@pytest.fixture(params=WIDTHS)
+def page(request, browser, page_path):
+    """Return the open page, and check after the test that nothing bad happened on it."""
+    context = browser.new_context(viewport={"width": request.param, "height": 900})
+    page = context.new_page()
+    seen = Seen(page)
+    page.goto(page_path.as_uri())
+    yield page
+    context.close()
+    assert seen.nothing_bad(), (seen.errors, seen.requests, seen.dialogs)
+
+
+def draw_all(page):
+    for figure in page.query_selector_all("#panels figure"):
+        figure.scroll_into_view_if_needed()
+        page.wait_for_function("each => each.dataset.drawn || each.dataset.failed", arg=figure, timeout=60_000)
+
+
+def open_examples(page):
+    page.locator("#browser").scroll_into_view_if_needed()
+    page.wait_for_selector("#cards .card")
+
+
+def press(page, group, text):
+    page.locator(f'#filters [data-filter="{group}"] button', has_text=text).first.click()
+
+
+def rows_shown(page):
+    return page.locator("#table tbody tr[data-comparison]").count()
+
+
+def test_every_figure_is_drawn_and_nothing_is_wider_than_the_page(page):
+    draw_all(page)
+    open_examples(page)
+    figures = page.query_selector_all("#panels figure")
+    assert len(figures) == 8
+    for figure in figures:
+        assert figure.get_attribute("data-failed") is None
+        assert figure.query_selector(".plot .main-svg") is not None
+        assert len(figure.query_selector(".plot").get_attribute("aria-label")) > 40
+    assert len(page.query_selector_all(".plot .trace, .plot .hm")) >= 20
+    assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
+
+
+def test_filters_filter_table_and_figures(page):
+    draw_all(page)
+    assert rows_shown(page) == 10
+    press(page, "task", "chess-blunder")
+    assert rows_shown(page) == 2
+    assert page.locator(".task:visible h3").all_inner_texts() == ["chess-blunder"]
+    press(page, "task", "chess-blunder")
+    press(page, "method", "confidence")
+    press(page, "student", "large")
+    assert rows_shown(page) == 2
+    assert "2 of 10 comparisons" in page.locator("#shown").inner_text()
+    figure = page.locator('figure[data-task="chess-puzzle"][data-kind="pgr"]')
+    figure.scroll_into_view_if_needed()
+    names = "each => each.querySelector('.plot').data.map(trace => trace.name)"
+    page.wait_for_function(f"each => ({names})(each).length === 2", arg=figure.element_handle())
+    assert all("confidence" in name for name in page.evaluate(names, figure.element_handle()))
+    press(page, "method", "confidence")
+    press(page, "method", "naive-hard")
+    press(page, "task", "chess-blunder")
+    assert "No comparison passes" in page.locator("#table").inner_text()
+    page.locator("#clear").click()
+    assert rows_shown(page) == 10
+
+
+def test_one_seed_shows_its_own_numbers(page, results):
+    press(page, "seed", "1")
+    assert rows_shown(page) == 10
+    assert "seed 1 alone" in page.locator("#shown").inner_text()
+    page.locator('tr[data-comparison="c0"] .more').click()
+    told = page.locator("tr.told:visible")
+    assert "Seeds 1." in told.inner_text()
+    assert "one seed only" in told.inner_text()
+
+
+def test_headings_sort_by_mouse_and_keyboard(page):
+    column = page.locator('#table th[data-column="gain"]')
+    column.locator("button").click()
+    assert column.get_attribute("aria-sort") == "descending"
+    gains = [float(text.split()[0]) for text in page.locator("#table td:nth-child(7)").all_inner_texts()]
+    assert gains == sorted(gains, reverse=True)
+    page.keyboard.press("Enter")  # the heading keeps the focus
+    assert column.get_attribute("aria-sort") == "ascending"
+    again = [float(text.split()[0]) for text in page.locator("#table td:nth-child(7)").all_inner_texts()]
+    assert again == sorted(gains)
+
+
+def test_search_finds_and_kinds_of_rows_add_up(page):
+    open_examples(page)
+    assert page.locator("#example-count").inner_text() == "120 rows of 120"
+    options = page.locator("#example-situation option").all_inner_texts()
+    counts = [int(text.rpartition("(")[2].rstrip(")")) for text in options]
+    assert counts[0] == 120 == sum(counts[1:])
+    page.select_option("#example-situation", "overruled-right")
+    assert page.locator("#example-count").inner_text() == f"{counts[1]} rows of 120"
+    page.select_option("#example-situation", "")
+    page.fill("#example-search", "row-77")
+    page.wait_for_function("document.querySelectorAll('#cards .card').length === 1")
+    assert "row-77" in page.locator("#cards").inner_text()
+    page.fill("#example-search", "no such thing")
+    page.wait_for_function("document.querySelectorAll('#cards .card').length === 0")
+
+
+def test_positions_are_boards_and_pages_turn(page):
+    open_examples(page)
+    page.fill("#example-search", "row-")
+    page.wait_for_function("document.querySelectorAll('#cards svg.board').length === 12")
+    label = page.locator("#cards svg.board").first.get_attribute("aria-label")
+    assert "own queen d1" in label
+    assert "other king e8" in label
+    first = page.locator("#cards .card h4").first.inner_text()
+    page.locator(".pager button", has_text="Next").click()
+    assert page.locator("#cards .card h4").first.inner_text() != first
+    page.select_option("#example-task", "chess-blunder")
+    page.wait_for_function("document.querySelector('#cards').innerText.includes('good')")
+
+
+def test_hostile_rows_stay_text(page):
+    open_examples(page)
+    for i, evil in enumerate(EVIL[:2]):
+        page.fill("#example-search", evil)
+        page.wait_for_function("document.querySelectorAll('#cards .card').length === 1")
+        assert page.locator("#cards .text").inner_text() == evil, i
+        assert page.locator("#cards h4").inner_text() == evil
+    assert page.locator(".about").inner_text() == EVIL[0]
+    assert page.locator("img").count() == 0
+    assert page.evaluate("[...document.scripts].every(each => !each.textContent.startsWith('alert'))")
+
+
+def test_the_theme_button_goes_round_and_figures_follow(page):
+    draw_all(page)
+    figure = page.locator("#panels figure").first
+    figure.scroll_into_view_if_needed()
+    colours = []
+    for name in ("light", "dark", "auto"):
+        page.locator("#theme").click()
+        assert page.locator("#theme").inner_text() == f"Theme: {name}"
+        figure.scroll_into_view_if_needed()
+        ink = page.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--ink').trim()")
+        wait = "([each, ink]) => each.querySelector('.plot').layout.font.color === ink"
+        page.wait_for_function(wait, arg=[figure.element_handle(), ink])
+        colours.append(ink)
+    assert colours[0] != colours[1]
+
+
+def test_steps_are_unpacked_when_opened(page, results):
+    page.locator("#steps summary").click()
+    page.wait_for_selector("#step-table tbody tr")
+    assert results.plan.cells[0].result.key in page.locator("#step-table").inner_text()
+
+
+def test_everything_can_be_reached_by_keyboard_and_has_a_name(page):
+    open_examples(page)
+    nameless = page.evaluate(
+        """() => [...document.querySelectorAll('button, select, input, [role=img], [role=region], figure .plot')]
+            .filter(each => !(each.getAttribute('aria-label') || each.textContent.trim() || each.labels?.length))
+            .map(each => each.outerHTML)"""
+    )
+    assert nameless == []
+    page.keyboard.press("Tab")
+    page.evaluate("document.activeElement.blur(); scrollTo(0, 0)")
+    assert page.evaluate("[...document.querySelectorAll('.scroll')].every(each => each.tabIndex === 0)")
+    assert page.locator("th:not([scope])").count() == 0
+
+
+def test_print_shows_light_colours_and_no_controls(page):
+    page.emulate_media(media="print", color_scheme="dark")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert not page.locator("#theme").is_visible()
+    assert page.locator("#table table").is_visible()
+
+
+def test_a_page_of_two_hundred_comparisons_loads_in_time(browser, tmp_path, ladder):
+    blocks = [
+        {"task": task, "supervisors": ["small", "middle", "large"], "students": list(sizes), "methods": list(methods)}
+        for task, sizes, methods in (
+            ("chess-puzzle", ("middle", "large", "huge"), ("naive", "naive-hard", "confidence", "confidence-75")),
+            ("chess-blunder", ("middle", "large", "huge"), ("naive", "naive-hard", "confidence", "confidence-75")),
+        )
+    ]
+    study = {"name": "big", "seeds": [0], "rows": {"test": 120}, "training": {"lr": 0.001}, "comparisons": blocks}
+    results = made_up(tmp_path, json.dumps(study))
+    path = write_report(results, tmp_path / "big.html")
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    started = time.monotonic()
+    page.goto(path.as_uri(), wait_until="load")
+    took = time.monotonic() - started
+    assert rows_shown(page) == len(results.comparisons)
+    context.close()
+    assert took < 10 * LOAD_SECONDS  # a busy machine may be slow: benchmarks/report_load.py measures
