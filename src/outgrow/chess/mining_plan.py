@@ -7,7 +7,7 @@ from outgrow.versions import step
 
 PUZZLE_BATCHES, TENS_BATCHES, BLUNDER_BATCHES = 31, 21, 25
 """How many of the batches of 500 games are mined, enough for the quotas; after those for puzzles, some more are
-searched for puzzles of difficulty 10 alone: there is about one in 4,000 games."""
+searched for puzzles of difficulty 10 alone: there is about one in 2,000 games."""
 PUZZLE_QUOTAS = {"target": 5_000, "max_one_node": 0.85, "max_captures": 0.55}
 BLUNDER_TARGET = 14_000
 

@@ -22,6 +22,22 @@ def fails(context):
     raise ValueError("it never works")
 
 
+def leaves_half(context):
+    """Write half of a file, then end as the spec says."""
+    (context.folder / "half.bin").write_bytes(b"half")
+    how = {"memory": MemoryError("4 GB"), "exit": SystemExit(3), "interrupt": KeyboardInterrupt(), "full": full_disk()}
+    raise how[context.spec["how"]]
+
+
+def full_disk():
+    return OSError(28, "No space left on device")
+
+
+def writes_the_record(context):
+    """Write a file that only the store may write."""
+    (context.folder / "record.json").write_text("{}")
+
+
 def step(name, number, *inputs, function="total"):
     return Step(f"sums:{function}", 1, {"number": number}, {each.title: each for each in inputs}, title=name)
 
