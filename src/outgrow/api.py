@@ -26,7 +26,7 @@ def run(
     """Run a study (a name, a YAML file or a `Study`) and return its results.
 
     What the store has is not done again. Raises UsageError for a study that cannot be used and StepError, after
-    everything else was done, if a step failed. With `jobs` above 1 call it below `if __name__ == "__main__":`.
+    everything else was done, if a step failed.
     """
     chosen = study if isinstance(study, Study) else load_study(study, list(overrides))
     plan = make_plan(chosen)

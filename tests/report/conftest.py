@@ -23,7 +23,7 @@ from outgrow.tables import write_examples, write_labels
 EVIL = ("</script><script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "<!-- \u2028 ]]> &lt;b&gt; {{ 7 * 7 }}")
 POSITION = "Ke1 Qd1 Ra1 Pe4 ke8 qd8 pe5 castle:KQkq ep:- ?"
 NUM_TEST = 120
-LADDER = {"small": 1_000, "middle": 20_000, "large": 300_000, "huge": 4_000_000}
+LADDER = {"small": 1_000, "middle": 20_000, "large": 300_000, "huge": 4_000_000, "vast": 10**8, "last": 10**9}
 STUDY = """
 name: made-up
 about: {about}

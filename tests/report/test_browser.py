@@ -1,7 +1,6 @@
 """The page in a real browser: all is drawn, filters and search work, nothing is fetched, data stays text."""
 
 import json
-import time
 
 import pytest
 
@@ -11,7 +10,8 @@ from .conftest import EVIL, made_up
 
 pytestmark = pytest.mark.browser
 WIDTHS = (1280, 390)
-LOAD_SECONDS = 2.0
+LOAD_SECONDS, BUSY = 2.0, 10
+"""The bar, and how much slower a machine may be that does other things; benchmarks/report_load.py measures."""
 
 
 class Seen:
@@ -129,16 +129,16 @@ def test_search_finds_and_kinds_of_rows_add_up(page):
     assert page.locator("#example-count").inner_text() == f"{counts[1]} rows of 120"
     page.select_option("#example-situation", "")
     page.fill("#example-search", "row-77")
-    page.wait_for_function("document.querySelectorAll('#cards .card').length === 1")
+    page.wait_for_function("() => document.querySelectorAll('#cards .card').length === 1")
     assert "row-77" in page.locator("#cards").inner_text()
     page.fill("#example-search", "no such thing")
-    page.wait_for_function("document.querySelectorAll('#cards .card').length === 0")
+    page.wait_for_function("() => document.querySelectorAll('#cards .card').length === 0")
 
 
 def test_positions_are_boards_and_pages_turn(page):
     open_examples(page)
     page.fill("#example-search", "row-")
-    page.wait_for_function("document.querySelectorAll('#cards svg.board').length === 12")
+    page.wait_for_function("() => document.querySelectorAll('#cards svg.board').length === 12")
     label = page.locator("#cards svg.board").first.get_attribute("aria-label")
     assert "own queen d1" in label
     assert "other king e8" in label
@@ -146,15 +146,15 @@ def test_positions_are_boards_and_pages_turn(page):
     page.locator(".pager button", has_text="Next").click()
     assert page.locator("#cards .card h4").first.inner_text() != first
     page.select_option("#example-task", "chess-blunder")
-    page.wait_for_function("document.querySelector('#cards').innerText.includes('good')")
+    page.wait_for_function("() => document.querySelector('#cards').innerText.includes('good')")
 
 
 def test_hostile_rows_stay_text(page):
     open_examples(page)
-    for i, evil in enumerate(EVIL[:2]):
+    alone = "evil => [...document.querySelectorAll('#cards .text')].map(each => each.textContent).join() === evil"
+    for evil in EVIL[:2]:
         page.fill("#example-search", evil)
-        page.wait_for_function("document.querySelectorAll('#cards .card').length === 1")
-        assert page.locator("#cards .text").inner_text() == evil, i
+        page.wait_for_function(alone, arg=evil)
         assert page.locator("#cards h4").inner_text() == evil
     assert page.locator(".about").inner_text() == EVIL[0]
     assert page.locator("img").count() == 0
@@ -205,21 +205,23 @@ def test_print_shows_light_colours_and_no_controls(page):
 
 
 def test_a_page_of_two_hundred_comparisons_loads_in_time(browser, tmp_path, ladder):
+    supervisors = ["small", "middle", "large", "huge"]
+    students = [*supervisors, "vast", "last"]
+    methods = ["naive", "naive-hard", "confidence", "confidence-75", "bootstrapping-hard"]
+    tasks = {"chess-puzzle": methods, "chess-blunder": [*methods, "confidence-release"]}
     blocks = [
-        {"task": task, "supervisors": ["small", "middle", "large"], "students": list(sizes), "methods": list(methods)}
-        for task, sizes, methods in (
-            ("chess-puzzle", ("middle", "large", "huge"), ("naive", "naive-hard", "confidence", "confidence-75")),
-            ("chess-blunder", ("middle", "large", "huge"), ("naive", "naive-hard", "confidence", "confidence-75")),
-        )
+        {"task": task, "supervisors": supervisors, "students": students, "methods": of_task}
+        for task, of_task in tasks.items()
     ]
     study = {"name": "big", "seeds": [0], "rows": {"test": 120}, "training": {"lr": 0.001}, "comparisons": blocks}
     results = made_up(tmp_path, json.dumps(study))
+    assert len(results.comparisons) >= 200
     path = write_report(results, tmp_path / "big.html")
+    assert path.stat().st_size < 12_000_000
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     page = context.new_page()
-    started = time.monotonic()
     page.goto(path.as_uri(), wait_until="load")
-    took = time.monotonic() - started
+    took = page.evaluate("() => performance.getEntriesByType('navigation')[0].loadEventEnd / 1000")
     assert rows_shown(page) == len(results.comparisons)
     context.close()
-    assert took < 10 * LOAD_SECONDS  # a busy machine may be slow: benchmarks/report_load.py measures
+    assert 0 < took < BUSY * LOAD_SECONDS

@@ -8,6 +8,8 @@ import json
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -112,32 +114,52 @@ class Processes:
             worker.stop()
 
 
+PROGRAM = """
+import json, sys
+given = json.loads(sys.argv[1])
+sys.path[:] = given.pop("path")
+from outgrow.dag.backends import serve
+serve(**given)
+"""
+"""What a worker runs. Everything it needs to begin stands in its arguments: a driver may be dead by then."""
+
+
 class _Worker:
+    """A process of its own. Not one of multiprocessing, which runs the user's script once more in every worker."""
+
     def __init__(self, store: Store, runtime: Runtime) -> None:
-        context = multiprocessing.get_context("spawn")
-        self.pipe, theirs = context.Pipe()
-        arguments = (theirs, os.getpid(), str(store.root), asdict(runtime))
-        self.process = context.Process(target=_serve, args=arguments, daemon=True)
-        before = {name: os.environ.get(name) for name in SINGLE_THREADED}
-        os.environ.update(SINGLE_THREADED)  # must stand before the child imports numpy or torch
+        self.pipe, theirs = multiprocessing.Pipe()
+        given = {
+            "path": sys.path,
+            "pipe": theirs.fileno(),
+            "driver": os.getpid(),
+            "root": str(store.root),
+            "runtime": asdict(runtime),
+        }
         with _interrupts_held_back():
-            self.process.start()
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.update({name: value})
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", PROGRAM, json.dumps(given)],
+                stdin=subprocess.DEVNULL,
+                env=os.environ | SINGLE_THREADED,
+                pass_fds=[theirs.fileno()],
+            )
         theirs.close()
 
     def stop(self) -> None:
         """Kill the process and free what is held for it."""
         self.process.kill()
-        self.process.join()
+        self.process.wait()
         self.pipe.close()
 
     def obituary(self) -> str:
         """Return how the process ended, and free what is held for it."""
         self.pipe.close()
-        self.process.join(5)
-        code = self.process.exitcode
-        if code is not None and code < 0:
+        try:
+            code = self.process.wait(5)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            code = self.process.wait()
+        if code < 0:
             name = signal.Signals(-code).name
             hint = " (out of memory, or killed by hand)" if name == "SIGKILL" else ""
             return f"the worker was ended by {name}{hint}"
@@ -154,21 +176,22 @@ def _interrupts_held_back() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _serve(pipe: Connection, driver: int, root: str, runtime_data: dict[str, Any]) -> None:
+def serve(*, pipe: int, driver: int, root: str, runtime: dict[str, Any]) -> None:
+    """Carry out the orders that come over the pipe with this descriptor, until it is closed or the driver is dead."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's to handle
     threading.Thread(target=_die_with, args=(driver,), daemon=True).start()
-    store, runtime = Store(root), Runtime(**runtime_data)
+    connection, store, how = Connection(pipe), Store(root), Runtime(**runtime)
     last_report = 0.0
 
     def tell(message: Any) -> None:
         try:
-            pipe.send_bytes(json.dumps(message).encode())
+            connection.send_bytes(json.dumps(message).encode())
         except OSError:
             os._exit(1)  # the driver is gone, and what is not published is rubbish
 
     while True:
         try:
-            order = Order(**json.loads(pipe.recv_bytes()))
+            order = Order(**json.loads(connection.recv_bytes()))
         except (EOFError, OSError):
             return
 
@@ -178,7 +201,7 @@ def _serve(pipe: Connection, driver: int, root: str, runtime_data: dict[str, Any
                 last_report = time.monotonic()
                 tell([key, done, total, unit])
 
-        outcome = perform(order, store=store, runtime=runtime, progress=progress)
+        outcome = perform(order, store=store, runtime=how, progress=progress)
         tell(asdict(outcome))
 
 
