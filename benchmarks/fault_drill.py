@@ -22,8 +22,8 @@ from outgrow.dag.housekeeping import verify
 from outgrow.dag.store import RECORD_NAME, Store
 
 PROGRAM = "from outgrow.cli import main; main()"
-SHORTEST, LONGEST = 2.0, 30.0
-"""Seconds from one kill to the next."""
+SHORTEST = 2.0
+"""Seconds from one kill to the next, at least."""
 
 
 @dataclass(frozen=True)
@@ -74,14 +74,14 @@ def workers_of(pid: int) -> list[int]:
     return found
 
 
-def disturb(drill: Drill, kills: int, rng: random.Random) -> tuple[list[Kill], subprocess.Popen[str]]:
+def disturb(drill: Drill, kills: int, rng: random.Random, longest: float) -> tuple[list[Kill], subprocess.Popen[str]]:
     """Kill a driver and a worker in turn; return what was done and the last driver."""
     done: list[Kill] = []
     before: dict[str, int] = {}
     driver, started = drill.start(), time.monotonic()
     while len(done) < kills:
         try:
-            driver.wait(rng.uniform(SHORTEST, LONGEST))
+            driver.wait(rng.uniform(SHORTEST, longest))
         except subprocess.TimeoutExpired:
             pass
         else:
@@ -115,6 +115,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--longest", type=float, default=30.0, help="seconds from one kill to the next, at most")
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()))
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
@@ -129,7 +130,7 @@ def main() -> None:
         print(f"{arguments.study}, {arguments.jobs} workers, undisturbed: {seconds[0]:.0f} s\n")
         print(" kill  who       after  finished  done again")
         started = time.monotonic()
-        kills, driver = disturb(disturbed, arguments.kills, random.Random(arguments.seed))
+        kills, driver = disturb(disturbed, arguments.kills, random.Random(arguments.seed), arguments.longest)
         before = disturbed.finished()
         result = disturbed.finish(driver)
         seconds.append(time.monotonic() - started)

@@ -41,8 +41,10 @@ def main() -> None:
         outputs = store.get(step.key).outputs
         size, task = step.title.removeprefix("tune ").split(", ")
         chosen[size][task] = outputs["lr"]
-        accuracies = "  ".join(f"{lr}: {100 * accuracy:.1f}" for lr, accuracy in outputs["accuracy"].items())
-        print(f"{task:<15}{size:>6}  {outputs['lr']:g}{' (edge)' if outputs['at_edge'] else ''}   {accuracies}")
+        grid = "  ".join(
+            f"{lr}: {loss:.3f} ({100 * outputs['accuracy'][lr]:.1f}%)" for lr, loss in outputs["log_loss"].items()
+        )
+        print(f"{task:<15}{size:>6}  {outputs['lr']:g}{' (edge)' if outputs['at_edge'] else ''}   {grid}")
     if arguments.write:
         text = json.dumps(chosen, indent=1) + "\n"
         (LADDERS / "chess" / "learning_rates.json").write_text(text, encoding="utf-8")

@@ -16,7 +16,7 @@ from outgrow.spec import Comparison, LabelFile, Rows, Study, Training
 from outgrow.tasks import Task, find_task
 from outgrow.versions import step
 
-LEARNING_RATES = (2.5e-4, 5e-4, 1e-3, 2e-3, 4e-3)
+LEARNING_RATES = (1.25e-4, 2.5e-4, 5e-4, 1e-3, 2e-3)
 """The grid of a `tune` step."""
 
 

@@ -72,6 +72,15 @@ class Results:
         """Return the comparisons as flat rows: fractions for accuracies, None where a figure does not exist."""
         return [_row(each) for each in self.comparisons]
 
+    def plot_scaling(self, task: str | None = None) -> Any:
+        """Return accuracy against student size of a task (None: the study's first) as a plotly figure.
+
+        UsageError where nothing is finished, or for a task that the study has not.
+        """
+        from outgrow.report.export import scaling_figure
+
+        return scaling_figure(self, task)
+
     def aggregates(self) -> dict[str, Any]:
         """Return PGR over all comparisons: the ratio of mean gains, and the paper's median with what it left out."""
         summaries = [each.summary for each in self.comparisons]

@@ -145,7 +145,7 @@ def test_tuned_learning_rates_serve_every_role(tiny_study, store, monkeypatch):
     tuned = {role: store.get(getattr(cell, role).inputs["tune"].key).outputs for role in ("weak", "result", "ceiling")}
     for role, found in tuned.items():
         assert store.get(getattr(cell, role).key).outputs["lr"] == found["lr"] in (1e-4, 0.02)
-        assert found["accuracy"][f"{found['lr']:g}"] == max(found["accuracy"].values())
+        assert found["log_loss"][f"{found['lr']:g}"] == min(found["log_loss"].values())
         assert found["at_edge"] is True  # of two rates each is an edge
     assert any("edge of its grid" in warning for warning in results.comparisons[0].warnings)
 

@@ -101,3 +101,11 @@ def test_figures_are_written_as_svg_and_png(results, tmp_path, monkeypatch):
     svg, png = write_figures(results, tmp_path)
     assert svg.read_text(encoding="utf-8").startswith("<svg")
     assert png.read_bytes().startswith(b"\x89PNG")
+
+
+def test_results_give_the_figure_to_python(results):
+    found = results.plot_scaling("chess-blunder")
+    assert "chess-blunder" in found.layout.title.text
+    assert {trace.name for trace in results.plot_scaling().data} > {"ceiling", "zero-shot"}
+    with pytest.raises(UsageError, match="did you mean chess-puzzle"):
+        results.plot_scaling("chess-puzle")

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from outgrow.errors import UsageError
+from outgrow.errors import UsageError, unknown
 from outgrow.report import style
 from outgrow.report.figures import Figure, size_figures
 from outgrow.report.heat_maps import heat_maps
@@ -35,6 +35,18 @@ def figures_of(results: Results) -> list[Figure]:
 
 def _has_a_number(heat_map: Figure) -> bool:
     return any(value is not None for line in heat_map.data[0]["z"] for value in line)
+
+
+def scaling_figure(results: Results, task: str | None = None) -> Any:
+    """Return accuracy against student size of a task (None: the first) as a plotly figure, to show or to change."""
+    known = {each.task: each for each in figures_of(results) if each.kind == "accuracy"}
+    if not known:
+        raise UsageError(f"no comparison of {results.plan.study.name} is finished, so there is nothing to draw")
+    if task is not None and task not in known:
+        raise unknown("task of the study", task, known)
+    import plotly.graph_objects as go
+
+    return go.Figure(printable(known[task or next(iter(known))]))
 
 
 def write_figures(results: Results, folder: Path) -> list[Path]:

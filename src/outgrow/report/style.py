@@ -106,7 +106,7 @@ def layout(*, xaxis: Plain, yaxis: Plain, height: int = 400) -> Plain:
         "height": height,
         "xaxis": xaxis,
         "yaxis": yaxis,
-        "legend": {"orientation": "h", "yanchor": "top", "y": -0.22, "x": 0, "font": {"size": 12}},
+        "legend": {"orientation": "h", "yanchor": "top", "y": -0.22, "x": 0, "font": {"size": 12}, "maxheight": 1},
         "hovermode": "closest",
         "hoverlabel": {"bgcolor": "@paper", "bordercolor": "@muted", "font": {"color": "@ink", "family": FONT}},
     }

@@ -133,7 +133,7 @@ function startFigures() {
     byId("panels").append(make("div", { class: "task", "data-task": task.name },
       make("h3", {}, task.name),
       make("p", { class: "muted" }, `${task.about} ${plural(task.test_rows, "test row")}.`),
-      make("div", { class: "grid" }, kinds.map((kind) => addPanel(task.name, kind, crowded(task.name) && ["accuracy", "heat-map"].includes(kind))))));
+      make("div", { class: "grid" }, kinds.map((kind) => addPanel(task.name, kind, crowded(task.name))))));
   }
   const observer = new IntersectionObserver((entries) => {
     for (const entry of entries) {
