@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -39,8 +40,8 @@ ACCURACIES = {"supervisor": 0.5, "ceiling": 0.8, "zero-shot": 0.3}
 
 
 @pytest.fixture(scope="session")
-def ladder(tmp_path_factory):
-    """Put a ladder of empty models in the place of the shipped one, for all tests of reports."""
+def ladder_root(tmp_path_factory):
+    """Return a folder like the package's ladders, of empty models."""
     root = tmp_path_factory.mktemp("ladders")
     for size, parameters in LADDER.items():
         folder = root / "chess" / size
@@ -49,29 +50,41 @@ def ladder(tmp_path_factory):
             (folder / name).write_text(size)
         (folder / "card.json").write_text(json.dumps({"size": size, "parameters": parameters}))
     (root / "chess" / "learning_rates.json").write_text("{}")
-    patch = pytest.MonkeyPatch()
-    patch.setattr(catalog, "LADDERS", root)
-    _forget_models()
-    yield root
-    patch.undo()
-    _forget_models()
+    return root
 
 
-def _forget_models():
-    for each in (catalog.ladder, catalog.find_model):
+@contextmanager
+def in_place(root):
+    """Have this ladder in the place of the shipped one: for as long as it is needed, other tests share the process."""
+    caches = (catalog.ladder, catalog.find_model)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(catalog, "LADDERS", root)
+        for each in caches:
+            each.cache_clear()
+        yield
+    for each in caches:
         each.cache_clear()
 
 
+@pytest.fixture(autouse=True)
+def ladder(ladder_root):
+    """Put the ladder of empty models in the place of the shipped one; return its folder."""
+    with in_place(ladder_root):
+        yield ladder_root
+
+
 @pytest.fixture(scope="session")
-def results(tmp_path_factory, ladder):
+def results(tmp_path_factory, ladder_root):
     """Return the results of a study all of whose steps have made-up records, some rows of them hostile."""
-    return made_up(tmp_path_factory.mktemp("made-up"), STUDY.format(num_test=NUM_TEST, about=json.dumps(EVIL[0])))
+    with in_place(ladder_root):
+        return made_up(tmp_path_factory.mktemp("made-up"), STUDY.format(num_test=NUM_TEST, about=json.dumps(EVIL[0])))
 
 
 @pytest.fixture(scope="session")
-def page_path(results, tmp_path_factory):
+def page_path(results, ladder_root, tmp_path_factory):
     """Return the page of that study."""
-    return write_report(results, tmp_path_factory.mktemp("page") / "made-up.html")
+    with in_place(ladder_root):
+        return write_report(results, tmp_path_factory.mktemp("page") / "made-up.html")
 
 
 def made_up(folder: Path, study: str, *, num_test: int = NUM_TEST, skip=lambda step: False) -> Results:

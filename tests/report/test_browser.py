@@ -204,7 +204,7 @@ def test_print_shows_light_colours_and_no_controls(page):
     assert page.locator("#table table").is_visible()
 
 
-def test_a_page_of_two_hundred_comparisons_loads_in_time(browser, tmp_path, ladder):
+def test_a_page_of_two_hundred_comparisons_loads_in_time(browser, tmp_path):
     supervisors = ["small", "middle", "large", "huge"]
     students = [*supervisors, "vast", "last"]
     methods = ["naive", "naive-hard", "confidence", "confidence-75", "bootstrapping-hard"]

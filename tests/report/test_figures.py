@@ -11,12 +11,12 @@ from outgrow.report.figures import size_figures
 from outgrow.report.rows import all_rows, model_sizes
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def rows(results):
     return [row for row in all_rows(results) if row["seed"] is None and row["task"] == "chess-puzzle"]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def sizes(results):
     return model_sizes(results.plan)
 

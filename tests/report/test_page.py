@@ -90,14 +90,14 @@ def test_an_example_knows_what_everyone_answered(html, document):
     assert cell["zero_shot"] is not None
 
 
-def test_a_study_without_results_is_refused(tmp_path, ladder):
+def test_a_study_without_results_is_refused(tmp_path):
     empty = made_up(tmp_path, STUDY.format(num_test=120, about="x"), skip=lambda step: True)
     with pytest.raises(UsageError, match="outgrow run made-up"):
         write_report(empty, tmp_path / "page.html")
     assert not (tmp_path / "page.html").exists()
 
 
-def test_a_study_half_done_says_what_is_missing(tmp_path, ladder):
+def test_a_study_half_done_says_what_is_missing(tmp_path):
     half = made_up(tmp_path, STUDY.format(num_test=120, about="x"), skip=lambda step: "seed 1" in step.title)
     html = write_report(half, tmp_path / "page.html").read_text(encoding="utf-8")
     assert "Not finished" in html
@@ -112,11 +112,11 @@ def test_writing_leaves_the_page_and_nothing_else(results, tmp_path):
     assert path.stat().st_size < 6_000_000
 
 
-def test_the_page_is_made_without_torch_and_pandas(results, tmp_path):
+def test_the_page_is_made_without_torch_and_pandas(results, tmp_path, ladder):
     program = (
         "import json, pathlib, sys\n"
         "from outgrow.models import catalog\n"
-        f"catalog.LADDERS = pathlib.Path({str(_ladder())!r})\n"
+        f"catalog.LADDERS = pathlib.Path({str(ladder)!r})\n"
         "from outgrow.dag.store import Store\n"
         "from outgrow.plan import make_plan\n"
         "from outgrow.report import write_report\n"
@@ -129,9 +129,3 @@ def test_the_page_is_made_without_torch_and_pandas(results, tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (done.stdout.strip(), done.stderr) == ("[]", "")
-
-
-def _ladder():
-    from outgrow.models import catalog
-
-    return catalog.LADDERS

@@ -5,6 +5,7 @@ its style sheet, a file for a paper from `LIGHT`.
 """
 
 import html
+import math
 from typing import Any, TypeAlias
 
 Plain: TypeAlias = dict[str, Any]
@@ -55,8 +56,11 @@ def colour(index: int) -> str:
 def size_axis(sizes: dict[str, int]) -> Plain:
     """Return a logarithmic axis of model sizes in non-embedding parameters, a tick for each model."""
     ordered = sorted(sizes.items(), key=lambda each: each[1])
+    ends = [math.log10(value) for _, value in (ordered[:1] + ordered[-1:])] or [0.0, 0.0]
+    room = max(0.2, 0.1 * (ends[1] - ends[0]))  # without a range of its own one size would fill the whole width
     return {
         "type": "log",
+        "range": [ends[0] - room, ends[1] + room],
         "title": _title("student size (non-embedding parameters)"),
         "tickvals": [value for _, value in ordered],
         "ticktext": [safe(_short(name)) for name, _ in ordered],
