@@ -115,7 +115,7 @@ def test_students_smaller_than_their_supervisor_are_left_out(tiny_study):
         ({"training": {"weight_decay": 0.1}}, set()),
         ({"training": {"warmup": 0.2}}, set()),
     ],
-    ids=str,
+    ids=lambda value: str(sorted(value)) if isinstance(value, set) else str(value),
 )
 def test_a_change_reaches_the_steps_whose_numbers_it_changes_and_no_other(tiny_study, changes, same):
     before = cell_of(make_plan(tiny_study()), "naive")
