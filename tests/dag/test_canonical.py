@@ -70,7 +70,7 @@ def test_numbers_that_compare_equal_but_are_of_another_type_differ():
         Path("somewhere"),
         Colour.RED,
         1 + 2j,
-        object(),
+        object,
         len,
         range(3),
         math.nan,
