@@ -1,8 +1,12 @@
+import signal
 import sys
 from functools import cache
 from pathlib import Path
 
 import pytest
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # so under a shell's `&`: the drivers would inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 PARTS = Path(__file__).parent / "parts"
 sys.path.append(str(PARTS))  # workers get this process's path, so a step has the same dotted name everywhere
