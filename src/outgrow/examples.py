@@ -17,14 +17,20 @@ STORED_OPTIONS = 32
 
 @dataclass(frozen=True)
 class Examples:
-    """Rows ready for a model: an id, a group that never straddles splits, a text, and the right option."""
+    """Rows ready for a model: an id, a group that never straddles splits, a text, and the right option.
+
+    `completions`: where options are texts, those of every row; rows may have different numbers of them. Else empty.
+    """
 
     ids: tuple[str, ...]
     groups: tuple[str, ...]
     texts: tuple[str, ...]
     truth_N: np.ndarray
+    completions: tuple[tuple[str, ...], ...] = ()
 
     def __post_init__(self) -> None:
+        if self.completions and len(self.completions) != len(self.ids):
+            raise StepError(f"{len(self.ids)} rows have {len(self.completions)} lists of completions")
         if len(set(self.ids)) != len(self.ids):
             seen: set[str] = set()
             twice = next(each for each in self.ids if each in seen or seen.add(each))  # type: ignore[func-returns-value]
@@ -44,7 +50,11 @@ class Examples:
             raise StepError(f"{len(missing)} ids are not among the rows, the first is {missing[0]!r}")
         rows = [self._rows[each] for each in ids]
         return Examples(
-            tuple(ids), tuple(self.groups[r] for r in rows), tuple(self.texts[r] for r in rows), self.truth_N[rows]
+            tuple(ids),
+            tuple(self.groups[r] for r in rows),
+            tuple(self.texts[r] for r in rows),
+            self.truth_N[rows],
+            tuple(self.completions[r] for r in rows) if self.completions else (),
         )
 
     def group_numbers(self) -> list[int]:

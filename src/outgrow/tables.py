@@ -1,6 +1,7 @@
 """Examples and labels as Parquet tables. The only place that knows their columns."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -10,13 +11,15 @@ from outgrow.examples import Examples, Labels
 
 
 def write_examples(path: Path, examples: Examples) -> None:
-    """Write id, group, text and truth, one row an example."""
-    columns = {
+    """Write id, group, text and truth, one row an example; completions where the options are texts."""
+    columns: dict[str, Any] = {
         "id": list(examples.ids),
         "group": list(examples.groups),
         "text": list(examples.texts),
         "truth": pa.array(examples.truth_N, pa.int32()),
     }
+    if examples.completions:
+        columns["completions"] = pa.array(examples.completions, pa.list_(pa.string()))
     pq.write_table(pa.table(columns), path, compression="zstd")
 
 
@@ -25,7 +28,9 @@ def read_examples(path: Path) -> Examples:
     # Neither by read_table nor by to_numpy, which import pandas: what shows finished results must start quickly.
     table = pq.ParquetFile(path).read()
     ids, groups, texts = (tuple(table[name].to_pylist()) for name in ("id", "group", "text"))
-    return Examples(ids, groups, texts, np.array(table["truth"].to_pylist(), np.int64))
+    named = "completions" in table.column_names
+    completions = tuple(map(tuple, table["completions"].to_pylist())) if named else ()
+    return Examples(ids, groups, texts, np.array(table["truth"].to_pylist(), np.int64), completions)
 
 
 def write_labels(path: Path, labels: Labels) -> None:
