@@ -10,7 +10,7 @@ from outgrow.examples import cut, seeded_order
 from outgrow.tasks import find_task
 
 task = find_task("chess-blunder")
-examples = task.read(task.source(None))
+examples = task.rows().examples
 size = int(sys.argv[1]) if len(sys.argv) > 1 else 500
 order = seeded_order(examples.groups, seed=0, purpose=task.name)
 splits = cut(examples, dict.fromkeys(("supervisor", "student", "test"), size), order=order, balanced_classes=2)

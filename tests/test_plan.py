@@ -4,7 +4,8 @@ import pytest
 
 from outgrow.dag.step import closure
 from outgrow.errors import UsageError
-from outgrow.plan import LEARNING_RATES, make_plan
+from outgrow.plan import make_plan
+from outgrow.task_steps import LEARNING_RATES
 
 
 def kinds(plan):
@@ -147,7 +148,7 @@ def test_tuning_runs_see_no_seed_and_serve_every_role_of_a_model(tiny_study):
     for cell in plan.cells:
         assert cell.result.inputs["tune"].key == cell.ceiling.inputs["tune"].key != cell.weak.inputs["tune"].key
         runs = cell.result.inputs["tune"].inputs.values()
-        assert sorted(run.spec["lr"] for run in runs) == sorted(LEARNING_RATES)
+        assert sorted(run.spec["lr"] for run in runs) == sorted(LEARNING_RATES["ladder"])
         assert all(run.spec["train"]["splits"] == ["tune_fit"] and run.spec["splits"] == {} for run in runs)
         assert "lr" not in cell.result.spec
 
@@ -156,9 +157,10 @@ def test_tuning_runs_see_no_seed_and_serve_every_role_of_a_model(tiny_study):
 def test_stopping_watches_what_the_study_says(tiny_study, stop, labels):
     rows = {"supervisor_validation": 16, "student_validation": 16}
     (cell,) = make_plan(tiny_study(training={"stop": stop}, rows=rows)).cells
-    assert cell.weak.spec["validation"] == {"split": "supervisor_validation", "labels": "truth"}
-    assert cell.result.spec["validation"] == {"split": "student_validation", "labels": labels}
-    assert cell.ceiling.spec["validation"] == {"split": "student_validation", "labels": "truth"}
+    told = {"checks": 10, "split": "student_validation"}
+    assert cell.weak.spec["validation"] == told | {"split": "supervisor_validation", "labels": "truth"}
+    assert cell.result.spec["validation"] == told | {"labels": labels}
+    assert cell.ceiling.spec["validation"] == told | {"labels": "truth"}
     assert ("labels_student_validation" in cell.result.inputs) is (stop == "weak")
 
 

@@ -63,7 +63,7 @@ def test_built_in_studies_load_by_name():
         ({"training": {"lr": 0}}, "training.lr: .*greater than 0"),
         ({"training": {"lr": float("inf")}}, "training.lr: .*finite"),
         ({"training": {"warmup": 1.0}}, "training.warmup: .*less than 1"),
-        ({"training": {"precision": "bf16"}}, "training.precision: .*fp32"),
+        ({"training": {"precision": "fp16"}}, "training.precision: .*fp32"),
         ({"training": {"stop": "early"}}, "training.stop: .*'last', 'weak' or 'truth'"),
         ({"training": {"stop": "weak"}}, "rows.supervisor_validation and rows.student_validation must be above 0"),
         (

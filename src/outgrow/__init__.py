@@ -7,11 +7,13 @@ if TYPE_CHECKING:
     from outgrow.api import run
     from outgrow.dag.store import Store
     from outgrow.errors import StepError, UsageError
-    from outgrow.plan import Plan, make_plan
+    from outgrow.plan import Cell, Plan, make_plan
     from outgrow.results import Comparison, Results
     from outgrow.spec import Study, load_study
+    from outgrow.task_rows import rows
 
 __all__ = [
+    "Cell",
     "Comparison",
     "Plan",
     "Results",
@@ -21,6 +23,7 @@ __all__ = [
     "UsageError",
     "load_study",
     "make_plan",
+    "rows",
     "run",
 ]
 __version__ = "0.1.0"
@@ -29,9 +32,10 @@ _HOMES = {
     "outgrow.api": ("run",),
     "outgrow.dag.store": ("Store",),
     "outgrow.errors": ("StepError", "UsageError"),
-    "outgrow.plan": ("Plan", "make_plan"),
+    "outgrow.plan": ("Cell", "Plan", "make_plan"),
     "outgrow.results": ("Comparison", "Results"),
     "outgrow.spec": ("Study", "load_study"),
+    "outgrow.task_rows": ("rows",),
 }
 
 

@@ -8,9 +8,10 @@ from outgrow.dag.scheduler import Event, Summary
 from outgrow.dag.store import Store
 from outgrow.dag.work import Runtime
 from outgrow.errors import StepError
-from outgrow.plan import Plan, make_plan
+from outgrow.numerals import plural
+from outgrow.plan import Plan, plan_of
 from outgrow.results import Results
-from outgrow.spec import Study, load_study
+from outgrow.spec import Study
 
 DEFAULT_STORE = "./outgrow-store"
 
@@ -28,13 +29,9 @@ def run(
     What the store has is not done again. Raises UsageError for a study that cannot be used and StepError, after
     everything else was done, if a step failed.
     """
-    chosen = study if isinstance(study, Study) else load_study(study, list(overrides))
-    plan = make_plan(chosen)
+    plan = plan_of(study, overrides)
     summary = run_plan(plan, store=Store(store), jobs=jobs, on_event=on_event)
-    if not summary.ok:
-        outcome = next(iter(summary.failures.values()))
-        title = summary.steps[outcome.key].title
-        raise StepError(f"{len(summary.failures)} steps failed, the first is {title!r}: {outcome.message}")
+    raise_failure(summary)
     return Results(plan, Store(store))
 
 
@@ -43,3 +40,11 @@ def run_plan(
 ) -> Summary:
     """Build what a plan needs and the store has not; return how every step ended. The store remembers the study."""
     return run_logged(plan.targets, name=plan.study.name, store=store, runtime=Runtime(jobs=jobs), on_event=on_event)
+
+
+def raise_failure(summary: Summary) -> None:
+    """Raise StepError where a step failed, with the first one's message."""
+    if not summary.ok:
+        outcome = next(iter(summary.failures.values()))
+        title = summary.steps[outcome.key].title
+        raise StepError(f"{plural(len(summary.failures), 'step')} failed, the first is {title!r}: {outcome.message}")

@@ -13,6 +13,8 @@ from outgrow.errors import StepError
 from outgrow.seeds import derive, generator
 
 STORED_OPTIONS = 32
+PAD_LOGIT = -1e9
+"""The logit of an option that a row lacks: a finite stand-in for minus infinity, so that 0 x log p is 0."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,7 @@ class Examples:
     """Rows ready for a model: an id, a group that never straddles splits, a text, and the right option.
 
     `completions`: where options are texts, those of every row; rows may have different numbers of them. Else empty.
+    `margins`: by how much the right option is the better one, where rows tell, in a unit of the task's own. Else empty.
     """
 
     ids: tuple[str, ...]
@@ -27,8 +30,11 @@ class Examples:
     texts: tuple[str, ...]
     truth_N: np.ndarray
     completions: tuple[tuple[str, ...], ...] = ()
+    margins: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
+        if self.margins and len(self.margins) != len(self.ids):
+            raise StepError(f"{len(self.ids)} rows have {len(self.margins)} margins")
         if self.completions and len(self.completions) != len(self.ids):
             raise StepError(f"{len(self.ids)} rows have {len(self.completions)} lists of completions")
         if len(set(self.ids)) != len(self.ids):
@@ -55,6 +61,7 @@ class Examples:
             tuple(self.texts[r] for r in rows),
             self.truth_N[rows],
             tuple(self.completions[r] for r in rows) if self.completions else (),
+            tuple(self.margins[r] for r in rows) if self.margins else (),
         )
 
     def group_numbers(self) -> list[int]:

@@ -25,6 +25,7 @@ from outgrow.metrics import (
     summarize,
 )
 from outgrow.plan import Cell, Plan
+from outgrow.tasks import find_task
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,26 @@ class Results:
             grouped.setdefault((cell.task, cell.supervisor, cell.student, cell.method), []).append(cell)
         found = (self._comparison(cells) for cells in grouped.values())
         return [each for each in found if each is not None]
+
+    @cached_property
+    def cells(self) -> list[Cell]:
+        """Return every finished cell, in the study's order: one (task, supervisor, student, method, seed) each."""
+        return [cell for cell in self.plan.cells if self._read(cell) is not None]
+
+    def predictions(self, cell: Cell) -> dict[str, list[Any]]:
+        """Return what weak, student, ceiling and zero-shot say to each test row of a cell, as columns of one length.
+
+        Columns: `id`, `text`, `truth`, and for each of the four that the cell has its answer (`student`) and what it
+        gives to options (`student_probabilities`: option -> probability, at most 32, the most probable first; what is
+        missing to 1 lies evenly on the others). StepError where the cell is not finished. Imports no torch, no pandas.
+        """
+        from outgrow.predictions import columns
+
+        found = self._read(cell)
+        if found is None:
+            where = f"{cell.task}, {cell.supervisor} -> {cell.student}, {cell.method}, seed {cell.seed}"
+            raise StepError(f"the cell {where} is not finished: outgrow run does what is missing")
+        return columns(find_task(cell.task, self.plan.study.tasks), found)
 
     def table(self) -> list[dict[str, Any]]:
         """Return the comparisons as flat rows: fractions for accuracies, None where a figure does not exist."""

@@ -3,6 +3,7 @@
 A study (one YAML file) is validated into a `Study`; the other specs are what the steps of its plan are keyed by.
 """
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,7 +14,10 @@ from outgrow.errors import UsageError, unknown
 
 Count = Annotated[int, Field(ge=0, strict=True)]
 Positive = Annotated[int, Field(gt=0, strict=True)]
-Precision = Literal["fp32"]
+Share = Annotated[float, Field(ge=0, lt=1)]
+Precision = Literal["fp32", "bf16"]
+"""bf16 computes in bf16 and keeps the weights in fp32."""
+Tuning = Literal["full", "lora", "probe", "probe-then-full"]
 
 
 class Spec(BaseModel):
@@ -30,13 +34,21 @@ class Rows(Spec):
     """How many rows each split gets. `test` and `tune` are fixed per task; the seed deals out the others."""
 
     supervisor: Positive = 1_000
+    """Half A: rows whose truth a supervisor learns."""
     supervisor_validation: Count = 0
+    """Rows that tell a supervisor when to stop, where `stop` is not `last`."""
     student: Positive = 1_000
+    """Half B: rows that the student learns with weak labels, and the ceiling with the truth."""
     student_validation: Count = 0
+    """Rows that tell students and ceilings when to stop, where `stop` is not `last`."""
     link: Count = 0
     """Fresh rows for each model of a bootstrapping chain; 0 means as many as `student`."""
     test: Positive = 1_500
+    """Rows that every accuracy is measured on."""
     tune: Count = 1_000
+    """Rows that learning rates are found on: at most this many, at most a tenth of the task's."""
+    pool: Count = 0
+    """At most this many rows are kept for the seeds to deal out, the same for every seed; 0 means all there are."""
 
     def split_sizes(self, links: int) -> dict[str, int]:
         """Return the size of every split that a seed deals out, in the order in which it does."""
@@ -49,47 +61,174 @@ class Training(Spec):
     """How every model of a study is finetuned."""
 
     epochs: Positive = 3
+    """Passes over the rows."""
     batch: Positive = 32
+    """Rows in every step of the optimizer."""
     lr: Annotated[float, Field(gt=0)] | Literal["default", "tune"] = "default"
+    """A learning rate; `default`: the one that comes with the model; `tune`: found on the truth of the `tune` split."""
+    lr_grid: tuple[Annotated[float, Field(gt=0)], ...] = ()
+    """The rates that a `tune` step tries; a grid by kind of model where none is named."""
     tune_seeds: Positive = 1
     """Runs that each learning rate of a `tune` step is averaged over."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
-    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """AdamW's."""
+    warmup: Share = 0.1
+    """Share of the steps in which the learning rate rises, before it falls to 0."""
     stop: Literal["last", "weak", "truth"] = "last"
+    """Which checkpoint is kept: the last; the one that agrees most with the weak labels of `student_validation`; that
+    which agrees most with its truth, which is cheating and marked so."""
     checks: Positive = 10
+    """How often validation rows are looked at, where `stop` is not `last`."""
     precision: Precision = "fp32"
+    """What is computed in; weights are kept in fp32 either way."""
+    tuning: Tuning = "full"
+    """What is trained: all weights, low-rank additions, a probe on the frozen model, or all after such a probe."""
+    lora_rank: Positive = 8
+    """Rank of the additions, where `tuning` is `lora`."""
+    lora_alpha: Annotated[float, Field(gt=0)] = 16.0
+    """They are scaled by this over the rank."""
+    l2: Annotated[float, Field(ge=0)] = 1e-3
+    """Penalty of a linear probe on standardised features."""
+    head: Literal["unembedding", "zero"] = "unembedding"
+    """Where class rows start: at the unembedding rows of the answer tokens where the model has them, or at zero."""
+    max_tokens: Positive = 512
+    """Longer texts lose their beginning."""
+    dropout: Share = 0.0
+    """The model's own, while it is trained."""
+    ema: Share = 0.0
+    """Decay of an average of the weights that is kept instead of the last ones; 0 keeps the last."""
+    checkpointing: bool = False
+    """Compute activations twice instead of keeping them: slower, in less memory."""
 
 
 class LabelFile(Spec):
     """Weak labels from a file instead of a supervisor: JSONL or Parquet with `id` and `probabilities` or `label`."""
 
     name: str
+    """What tables call it."""
     path: str
+    """Where the file lies."""
 
 
 class Comparison(Spec):
     """A block of the grid: every supervisor with every student at least as large, every method, on one task."""
 
     task: str
+    """Its name: one of the table, or of `tasks`."""
     supervisors: tuple[str | LabelFile, ...] = Field(min_length=1)
+    """Models, by size, short name, folder or hub name; or files of labels."""
     students: tuple[str, ...] = Field(min_length=1)
+    """Models."""
     methods: tuple[str, ...] = Field(min_length=1)
+    """How students are made; what a method has to beat is added."""
     rows: Rows | None = None
+    """In place of the study's `rows`, all of them."""
     training: Training | None = None
+    """In place of the study's `training`, all of it."""
     data: str | None = None
     """A local file of the task's rows, for tasks that are not shipped."""
+
+
+class OwnTask(Spec):
+    """A task of the user's own: rows from files or the hub, and how their columns make texts and labels.
+
+    Either `label` and `classes` (every row has one class), or `options` and `answer` (multiple choice: every row is a
+    question; `{option}` in the template stands for one answer).
+    """
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
+    """What comparisons call it."""
+    about: str = ""
+    """One sentence for people."""
+    files: tuple[str, ...] = ()
+    """Files with the rows: JSONL, CSV or Parquet."""
+    hub: str = ""
+    """Or a data set's name on the Hugging Face hub."""
+    config: str = ""
+    """Which of its configurations, where it has several."""
+    splits: tuple[str, ...] = ()
+    """Splits of the hub's data set to use; empty means all it has."""
+    text: str
+    """What a model reads: a template with columns as `{name}`."""
+    label: str = ""
+    """The column with the class of a row."""
+    classes: tuple[bool | int | str, ...] = ()
+    """The values of the label, in the order of the classes; for multiple choice those of the answer, if it has any."""
+    options: tuple[str, ...] = ()
+    """The columns with the answers, or one column with a list of them."""
+    answer: str = ""
+    """The column that says which of the options is right."""
+    group: tuple[str, ...] = ()
+    """Rows that have the same value in one of these columns never stand in two splits."""
+    balanced: bool = True
+    """Whether every split gets as many rows of each class."""
+    verbalizer: tuple[str, ...] | None = None
+    """The answer token of every class; by default 0, 1 and so on, () starts the head at zero."""
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> "OwnTask":
+        choice, labelled = bool(self.options or self.answer), bool(self.label)
+        if choice == labelled or (choice and not (self.options and self.answer)):
+            raise ValueError(f"the task {self.name} needs either label and classes, or options and answer")
+        if labelled and len({str(each) for each in self.classes}) < max(2, len(self.classes)):
+            raise ValueError(f"the task {self.name}: classes must name at least two values, each once")
+        if choice != (OPTION in self.columns):
+            raise ValueError(f"the task {self.name}: text must have {{option}} if it has options, and only then")
+        if {self.label, self.answer} & set(self.columns):
+            raise ValueError(f"the task {self.name}: text names the column of the label, which would give it away")
+        classes = 2 if choice else len(self.classes)
+        if self.verbalizer and len(self.verbalizer) != classes:
+            raise ValueError(f"the task {self.name} has {classes} classes: verbalizer must name a token for each")
+        return self
+
+    @field_validator("text")
+    @classmethod
+    def _template(cls, text: str) -> str:
+        bare = text.replace("{{", "").replace("}}", "")
+        rest = COLUMN.sub("", bare)
+        if "{" in rest or "}" in rest:
+            raise ValueError("write a column as {name}, letters, digits, blanks, - and _ only, and a brace as {{ or }}")
+        if not COLUMN.search(bare):
+            raise ValueError("text names no column: write at least one as {name}")
+        return text
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that the template names, `option` among them where it does."""
+        return tuple(dict.fromkeys(COLUMN.findall(self.text.replace("{{", "").replace("}}", ""))))
+
+    def plain(self) -> dict[str, Any]:
+        """Return what changes numbers: neither where files lie nor what is said about the task."""
+        return self.model_dump(mode="json", exclude={"files", "about"})
+
+
+OPTION = "option"
+COLUMN = re.compile(r"\{(\w[\w -]*)\}")
 
 
 class Study(Spec):
     """A grid of cells: one YAML file."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    """Names the report and what the store remembers."""
     about: str = ""
+    """One sentence for people."""
     seeds: tuple[Count, ...] = Field(default=(0, 1, 2), min_length=1)
+    """Everything is done once for each."""
     rows: Rows = Rows()
+    """How many rows each split gets."""
     training: Training = Training()
+    """How every model is made."""
     keep_students: bool = False
+    """Whether students' weights stay in the store once they were tested."""
+    models: str | dict[str, str] = Field(default_factory=dict)
+    """Short names of models: where each lies (a folder, a hub name), or one folder that holds them all."""
+    data_dir: str | None = None
+    """A folder with one folder a task, for tasks whose rows would come from the hub."""
+    tasks: tuple[OwnTask, ...] = ()
+    """Tasks of the user's own."""
     comparisons: tuple[Comparison, ...] = Field(min_length=1)
+    """The blocks of the grid."""
 
     @field_validator("seeds")
     @classmethod
@@ -97,6 +236,16 @@ class Study(Spec):
         if len(set(seeds)) != len(seeds):
             raise ValueError("a seed is named twice")
         return seeds
+
+    @model_validator(mode="after")
+    def _own_tasks(self) -> "Study":
+        for task in self.tasks:
+            if bool(task.files) == bool(task.hub):
+                raise ValueError(f"the task {task.name} needs either files or hub: where its rows are from")
+        names = [task.name for task in self.tasks]
+        if len(set(names)) != len(names):
+            raise ValueError("two of the study's own tasks have the same name")
+        return self
 
     @model_validator(mode="after")
     def _validation_rows(self) -> "Study":
@@ -202,7 +351,7 @@ def _readable(error: ValidationError) -> str:
     return "; ".join(dict.fromkeys(parts))
 
 
-_KEYS = {name for table in (Study, Comparison, Rows, Training, LabelFile) for name in table.model_fields}
+_KEYS = {name for table in (Study, Comparison, Rows, Training, LabelFile, OwnTask) for name in table.model_fields}
 
 
 def _fields_at(location: tuple[int | str, ...]) -> list[str]:
@@ -211,6 +360,7 @@ def _fields_at(location: tuple[int | str, ...]) -> list[str]:
         "training": Training,
         "comparisons": Comparison,
         "LabelFile": LabelFile,
+        "tasks": OwnTask,
     }
     for part in reversed(location[:-1]):
         if part in tables:

@@ -11,7 +11,7 @@ from outgrow.examples import Examples, Labels
 
 
 def write_examples(path: Path, examples: Examples) -> None:
-    """Write id, group, text and truth, one row an example; completions where the options are texts."""
+    """Write id, group, text and truth, one row an example; completions and margins where there are any."""
     columns: dict[str, Any] = {
         "id": list(examples.ids),
         "group": list(examples.groups),
@@ -20,6 +20,8 @@ def write_examples(path: Path, examples: Examples) -> None:
     }
     if examples.completions:
         columns["completions"] = pa.array(examples.completions, pa.list_(pa.string()))
+    if examples.margins:
+        columns["margin"] = pa.array(examples.margins, pa.float64())
     pq.write_table(pa.table(columns), path, compression="zstd")
 
 
@@ -30,7 +32,8 @@ def read_examples(path: Path) -> Examples:
     ids, groups, texts = (tuple(table[name].to_pylist()) for name in ("id", "group", "text"))
     named = "completions" in table.column_names
     completions = tuple(map(tuple, table["completions"].to_pylist())) if named else ()
-    return Examples(ids, groups, texts, np.array(table["truth"].to_pylist(), np.int64), completions)
+    margins = tuple(table["margin"].to_pylist()) if "margin" in table.column_names else ()
+    return Examples(ids, groups, texts, np.array(table["truth"].to_pylist(), np.int64), completions, margins)
 
 
 def write_labels(path: Path, labels: Labels) -> None:
@@ -45,13 +48,26 @@ def write_labels(path: Path, labels: Labels) -> None:
 
 
 def read_labels(path: Path) -> Labels:
-    """Read what `write_labels` wrote."""
-    table = pq.read_table(path)
+    """Read what `write_labels` wrote; imports no pandas."""
+    table = pq.ParquetFile(path).read()
     num_options = int((table.schema.metadata or {})[b"num_options"])
+    ids = tuple(table["id"].to_pylist())
     options_NT, probabilities_NT = (
-        np.stack(table[name].to_numpy(zero_copy_only=False)) for name in ("options", "probabilities")
+        _rectangle(table[name], kind) for name, kind in (("options", np.int32), ("probabilities", np.float32))
     )
-    return Labels(tuple(table["id"].to_pylist()), options_NT, probabilities_NT, num_options)
+    return Labels(ids, options_NT, probabilities_NT, num_options)
+
+
+def _rectangle(column: pa.ChunkedArray, kind: type[np.generic]) -> np.ndarray:
+    """Return a column of lists of one length as values_NT."""
+    parts = [_values(chunk, kind).reshape(len(chunk), -1) for chunk in column.chunks if len(chunk)]
+    return np.concatenate(parts) if parts else np.zeros((0, 1), kind)
+
+
+def _values(lists: pa.ListArray, kind: type[np.generic]) -> np.ndarray:
+    # The buffers themselves: pyarrow's own ways to numpy import pandas, and its lists are slow to make.
+    flat = lists.flatten()
+    return np.frombuffer(flat.buffers()[1], kind)[flat.offset : flat.offset + len(flat)]
 
 
 def read_confidence(path: Path) -> dict[str, float]:

@@ -17,10 +17,17 @@ STEP_VERSIONS = {
     "label_file": 1,
     "tune": 1,
     "zero_shot": 1,
+    "features": 1,
+    "probe": 1,
+    "probe_label": 1,
+    "pool": 1,
+    "prompt": 1,
     "mine_puzzles": 1,
     "mine_blunders": 1,
     "assemble_puzzles": 1,
     "assemble_blunders": 1,
+    "mine_preferences": 1,
+    "assemble_preferences": 1,
 }
 
 

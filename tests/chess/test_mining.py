@@ -106,10 +106,10 @@ def test_the_same_rows_give_the_same_bytes(tmp_path):
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
-def test_the_graph_mines_batches_and_names_both_tasks():
+def test_the_graph_mines_batches_and_names_the_tasks():
     games = [step("selfplay", {"first": i * 500, "count": 500, "seed": 0}) for i in range(3)]
     tasks = chess_task_steps(games)
-    assert set(tasks) == {"chess-puzzle", "chess-blunder"}
+    assert set(tasks) == {"chess-puzzle", "chess-blunder", "chess-preference"}
     for task in tasks.values():
         assert [each.inputs["games"].key for each in task.inputs.values()] == [each.key for each in games]
 

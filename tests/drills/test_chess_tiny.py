@@ -13,12 +13,12 @@ import pytest
 
 from outgrow.dag.store import Store
 from outgrow.models.catalog import ladder
-from outgrow.tasks import TASKS
+from outgrow.tasks import ASSETS, TASKS
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(
-        not ladder("chess") or not all(TASKS[name].source(None) for name in ("chess-puzzle", "chess-blunder")),
+        not ladder("chess") or not all((ASSETS / TASKS[name].asset).is_file() for name in ("chess-puzzle", "chess-blunder")),
         reason="the package comes without its ladder",
     ),
 ]

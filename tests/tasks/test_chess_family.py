@@ -187,7 +187,7 @@ def test_the_illegal_mass_is_what_the_rules_forbid():
 @pytest.mark.parametrize("name", [name for name, task in TASKS.items() if task.asset])
 def test_shipped_tasks_can_be_read_and_are_what_they_say(name):
     task = find_task(name)
-    examples = task.read(task.source(None))
+    examples = task.rows().examples
     assert len(examples) > 500
     assert set(examples.truth_N.tolist()) <= set(range(task.num_options))
     if task.balanced:

@@ -5,6 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
+from outgrow.cli import completion
+
 STORE = Path("./outgrow-store")
 """The same as `outgrow.api.DEFAULT_STORE`, which is too heavy to import here; a test compares them."""
 
@@ -19,7 +21,10 @@ SetOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, and nothing else there.")]
 PlainOption = Annotated[bool, typer.Option("--plain", help="Plain lines instead of the live display.")]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
-StudyArgument = Annotated[str, typer.Argument(metavar="STUDY", help="A built-in study's name, or a YAML file.")]
+StudyArgument = Annotated[
+    str,
+    typer.Argument(metavar="STUDY", help="A built-in study's name, or a YAML file.", autocompletion=completion.studies),
+]
 
 app = typer.Typer(
     name="outgrow",
@@ -101,6 +106,39 @@ def report(
 
 
 @app.command()
+def rows(
+    study: StudyArgument = "chess-quick",
+    overrides: SetOption = None,
+    task: Annotated[
+        str | None,
+        typer.Option(
+            "--task", metavar="NAME", help="The task, where the study has several.", autocompletion=completion.tasks
+        ),
+    ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(
+            "--split",
+            metavar="NAME",
+            help="Only this split: test, student, ... Default: all that a label file must cover.",
+            autocompletion=completion.splits,
+        ),
+    ] = None,
+    seed: Annotated[int | None, typer.Option("--seed", metavar="N", help="Only this seed's rows.")] = None,
+    truth: Annotated[bool, typer.Option("--truth", help="Add the right option, to make labels with errors.")] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="A .jsonl or .parquet file. Default: stdout.")
+    ] = None,
+    store: StoreOption = STORE,
+    debug: DebugOption = False,
+) -> None:
+    """Write ids and texts of a study's rows, for whoever labels them."""
+    from outgrow.cli.rows import write_rows
+
+    write_rows(study, overrides or [], task=task, split=split, seed=seed, truth=truth, out=out, store=store)
+
+
+@app.command()
 def plan(
     study: StudyArgument = "chess-quick",
     overrides: SetOption = None,
@@ -116,7 +154,10 @@ def plan(
 
 @app.command()
 def status(
-    study: Annotated[str | None, typer.Argument(metavar="STUDY", help="A study; without one, the store.")] = None,
+    study: Annotated[
+        str | None,
+        typer.Argument(metavar="STUDY", help="A study; without one, the store.", autocompletion=completion.studies),
+    ] = None,
     overrides: SetOption = None,
     store: StoreOption = STORE,
     as_json: JsonOption = False,
@@ -173,7 +214,9 @@ def doctor(store: StoreOption = STORE, as_json: JsonOption = False, debug: Debug
 
 @app.command()
 def ladder(
-    name: Annotated[str, typer.Argument(metavar="chess", help="Which ladder: chess.")],
+    name: Annotated[
+        str, typer.Argument(metavar="chess", help="Which ladder: chess.", autocompletion=completion.ladders)
+    ],
     sizes: Annotated[
         str, typer.Option("--sizes", metavar="A,B", help="The sizes to pretrain, by name.")
     ] = "25k,0.1M,0.34M",

@@ -13,10 +13,9 @@ from rich.text import Text
 from outgrow.cli import DONE, FAILED
 from outgrow.cli.output import console, print_json, table
 from outgrow.cli.running import usable_cores
-from outgrow.errors import UsageError
 from outgrow.models.catalog import ladder
 from outgrow.numerals import size
-from outgrow.tasks import TASKS
+from outgrow.tasks import ASSETS, TASKS
 
 PACKAGES = ("transformers", "safetensors", "pyarrow", "numpy", "scipy", "pydantic", "chess")
 ROOM = 2_000_000_000
@@ -120,6 +119,7 @@ def _assets() -> Iterator[Finding]:
         if not task.asset:
             continue
         try:
-            yield Finding(task.name, "good", size(task.source(None).stat().st_size))
-        except UsageError as error:
-            yield Finding(task.name, "missing", str(error), "pip install --force-reinstall outgrow")
+            yield Finding(task.name, "good", size((ASSETS / task.asset).stat().st_size))
+        except OSError:
+            told = f"the task {task.name} has no file {ASSETS / task.asset}"
+            yield Finding(task.name, "missing", told, "pip install --force-reinstall outgrow")

@@ -15,7 +15,14 @@ from outgrow.dag.store import Store
 from outgrow.errors import UsageError, unknown
 from outgrow.numerals import duration
 
-EXPECTED_SECONDS = {"selfplay": 40.0, "positions": 8.0, "corpus": 120.0, "mine_puzzles": 75.0, "mine_blunders": 90.0}
+EXPECTED_SECONDS = {
+    "selfplay": 40.0,
+    "positions": 8.0,
+    "corpus": 120.0,
+    "mine_puzzles": 75.0,
+    "mine_blunders": 90.0,
+    "mine_preferences": 20.0,
+}
 """What a step of each kind took on one core when the shipped ladder was made."""
 POSITIONS_A_SECOND = {"25k": 4_000, "0.1M": 2_400, "0.34M": 1_100, "1.3M": 450, "4M": 150}
 """Pretraining on one core, by size."""
@@ -71,7 +78,7 @@ def _announce(targets: list[Step], *, store: Store, jobs: int) -> None:
     waiting = {key: step for key, step in summary.steps.items() if summary.status.get(key) == "waiting"}
     if not waiting:
         return
-    if any(step.kind in ("selfplay", "mine_puzzles", "mine_blunders") for step in waiting.values()):
+    if any(step.kind == "selfplay" or step.kind.startswith("mine_") for step in waiting.values()):
         try:
             find_stockfish()
         except EngineMissingError as error:

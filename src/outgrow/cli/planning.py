@@ -9,13 +9,12 @@ from outgrow.cli.output import bullet, console, print_json, table
 from outgrow.dag.scheduler import survey
 from outgrow.dag.step import closure
 from outgrow.dag.store import Store
-from outgrow.plan import Plan, make_plan
-from outgrow.spec import load_study
+from outgrow.plan import Plan, plan_of
 
 
 def show_plan(source: str, overrides: Sequence[str], *, store: Path, as_json: bool) -> None:
     """Print what a run of the study would do. Changes nothing."""
-    plan = make_plan(load_study(source, list(overrides)))
+    plan = plan_of(source, overrides)
     steps = steps_by_kind(plan, Store(store))
     if as_json:
         print_json(

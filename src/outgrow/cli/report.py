@@ -6,16 +6,15 @@ from pathlib import Path
 from outgrow.cli.output import console, shown
 from outgrow.dag.store import DamagedArtefactError, Store
 from outgrow.numerals import plural, size
-from outgrow.plan import make_plan
+from outgrow.plan import plan_of
 from outgrow.results import Results
-from outgrow.spec import load_study
 
 
 def write_files(
     source: str, overrides: Sequence[str], *, store: Path, out: Path | None, figures: Path | None, table: Path | None
 ) -> None:
     """Write what is asked for, from what the store has, and print where it lies; the page where nothing is named."""
-    results = Results(make_plan(load_study(source, list(overrides))), Store(store))
+    results = Results(plan_of(source, overrides), Store(store))
     if out is not None or (figures is None and table is None):
         say_where(write_page(results, out))
     if table is not None:

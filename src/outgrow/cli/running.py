@@ -19,9 +19,8 @@ from outgrow.dag.step import Step
 from outgrow.dag.store import Store
 from outgrow.dag.work import Outcome, Runtime
 from outgrow.numerals import duration, plural
-from outgrow.plan import Plan, make_plan
+from outgrow.plan import Plan, plan_of
 from outgrow.results import Results
-from outgrow.spec import load_study
 
 OWN_ERRORS = ("StepError: ", "UsageError: ")
 """What needs no class name before its message: it was written for a person."""
@@ -95,7 +94,7 @@ def run_study(
     debug: bool,
 ) -> int:
     """Run a study and show its results; return the exit code."""
-    plan = make_plan(load_study(source, list(overrides)))
+    plan = plan_of(source, overrides)
     kept = Store(store)
     built = build(plan.study.name, plan.targets, store=kept, jobs=jobs, plain=plain)
     results = Results(plan, kept)

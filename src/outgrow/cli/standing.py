@@ -11,9 +11,8 @@ from outgrow.cli.running import show_tables
 from outgrow.dag.scheduler import survey
 from outgrow.dag.store import RECORD_NAME, Store
 from outgrow.numerals import plural, size
-from outgrow.plan import Cell, Plan, make_plan
+from outgrow.plan import Cell, Plan, plan_of
 from outgrow.results import Results
-from outgrow.spec import load_study
 
 
 def show_store(root: Path, *, as_json: bool) -> None:
@@ -65,7 +64,7 @@ def contents(store: Store) -> dict[str, Any]:
 
 def show_study(source: str, overrides: Sequence[str], *, store: Path, as_json: bool) -> None:
     """Print how many steps and seeds of a study are finished, and its table so far. Changes nothing."""
-    plan = make_plan(load_study(source, list(overrides)))
+    plan = plan_of(source, overrides)
     results = Results(plan, Store(store))
     summary = survey(plan.targets, store=results.store)
     waiting = summary.count("waiting")

@@ -61,6 +61,10 @@ class Artefact:
         """The numbers and texts that the step function returned."""
         return dict(self.record["outputs"])
 
+    def has(self, name: str) -> bool:
+        """Return whether the step left a file of this name."""
+        return name in self.record["files"]
+
     def path(self, name: str) -> Path:
         """Return the path of one of its files, after its checksum was compared (once per object)."""
         if name not in self.record["files"]:

@@ -17,7 +17,7 @@ from outgrow.plan import Cell
 from outgrow.report.packing import packed
 from outgrow.seeds import derive
 from outgrow.tables import read_confidence, read_examples
-from outgrow.tasks import Task, find_task
+from outgrow.tasks import Task
 
 MOST_ROWS = 2_000
 LONGEST_TEXT = 4_000
@@ -41,14 +41,13 @@ class Answers:
 
 
 def task_examples(
-    name: str, cells: Sequence[Cell], ids: Mapping[tuple[str, str, str, str], str], store: Store, *, room: int
+    task: Task, cells: Sequence[Cell], ids: Mapping[tuple[str, str, str, str], str], store: Store, *, room: int
 ) -> Plain | None:
     """Return one task's examples, packed into at most `room` bytes, with what the page needs to list them.
 
     cells: the task's finished cells. ids: a comparison's id by (task, supervisor, student, method). None where the
     store does not hold the rows.
     """
-    task = find_task(name)
     source = store.get(cells[0].source.key)
     if source is None or TEST_FILE not in source.record["files"]:
         return None
@@ -65,7 +64,7 @@ def task_examples(
         most = max(10, int(most * 0.9 * room / len(blob)))
     order = {key: i for i, key in enumerate(columns)}
     return {
-        "task": name,
+        "task": task.name,
         "family": task.family,
         "shown": len(rows),
         "of": len(examples),

@@ -11,7 +11,7 @@ from outgrow.errors import UsageError, unknown
 from outgrow.report import style
 from outgrow.report.figures import Figure, size_figures
 from outgrow.report.heat_maps import heat_maps
-from outgrow.report.rows import all_rows, model_sizes
+from outgrow.report.rows import all_rows
 from outgrow.results import Results
 
 WIDTH = 760
@@ -23,7 +23,7 @@ LINE, LETTER = 19, 6.8
 def figures_of(results: Results) -> list[Figure]:
     """Return every figure of a study, pooled over seeds, task by task."""
     rows = [row for row in all_rows(results) if row["seed"] is None]
-    sizes = model_sizes(results.plan)
+    sizes = results.plan.sizes
     tasks = dict.fromkeys(row["task"] for row in rows)
     figures = []
     for task in tasks:

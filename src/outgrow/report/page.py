@@ -19,7 +19,7 @@ from outgrow.report import examples, provenance
 from outgrow.report.figures import size_figures
 from outgrow.report.heat_maps import heat_maps
 from outgrow.report.packing import as_json, packed, packed_text
-from outgrow.report.rows import Row, all_rows, model_sizes
+from outgrow.report.rows import Row, all_rows
 from outgrow.results import Results
 from outgrow.tasks import find_task
 from outgrow.words import findings
@@ -90,7 +90,7 @@ def document(results: Results, blobs: Plain) -> Plain:
     rows = all_rows(results)
     pooled = [row for row in rows if row["seed"] is None]
     steps = provenance.finished_steps(results)
-    sizes = model_sizes(results.plan)
+    sizes = results.plan.sizes
     blobs["steps"] = packed(provenance.step_table(steps))
     blobs["figures"] = packed(_figures(rows, sizes))
     headline, *others = findings(results)
@@ -140,7 +140,7 @@ def _tasks(plan: Plan, rows: Sequence[Row]) -> list[Plain]:
     for name in dict.fromkeys(row["task"] for row in rows):
         first = next(row for row in rows if row["task"] == name)
         num_test = first["counts"][0] // len(first["seeds"])
-        found.append({"name": name, "about": find_task(name).about, "test_rows": num_test})
+        found.append({"name": name, "about": find_task(name, plan.study.tasks).about, "test_rows": num_test})
     return found
 
 
@@ -175,7 +175,8 @@ def _examples(results: Results, rows: Sequence[Row], blobs: Plain) -> list[Plain
             by_task.setdefault(cell.task, []).append(cell)
     found = []
     for task, cells in by_task.items():
-        made = examples.task_examples(task, cells, ids, results.store, room=ROOM // len(by_task))
+        kind = find_task(task, results.plan.study.tasks)
+        made = examples.task_examples(kind, cells, ids, results.store, room=ROOM // len(by_task))
         if made is not None:
             blobs[f"examples-{task}"] = made.pop("blob")
             found.append(made)

@@ -5,11 +5,7 @@ from dataclasses import replace
 from typing import Any, TypeAlias
 
 from outgrow.metrics import Estimate, PgrInterval
-from outgrow.models.catalog import find_model
-from outgrow.plan import Plan
 from outgrow.results import Comparison, Results
-from outgrow.spec import LabelFile
-from outgrow.tasks import find_task
 from outgrow.words import sentence, verdict
 
 Row: TypeAlias = dict[str, Any]
@@ -34,17 +30,6 @@ def _by_seed(results: Results) -> Iterator[tuple[int, Results]]:
     for seed in results.plan.study.seeds:
         cells = tuple(cell for cell in results.plan.cells if cell.seed == seed)
         yield seed, Results(replace(results.plan, cells=cells), results.store)
-
-
-def model_sizes(plan: Plan) -> dict[str, int]:
-    """Return the non-embedding parameters of every model that the study names; a label file has none."""
-    sizes = {}
-    for block in plan.study.comparisons:
-        ladder = find_task(block.task).models
-        for name in (*block.supervisors, *block.students):
-            if not isinstance(name, LabelFile):
-                sizes[name] = find_model(name, ladder).parameters
-    return sizes
 
 
 def _name(each: Comparison) -> tuple[str, str, str, str]:

@@ -1,45 +1,61 @@
 """A step's working place: its rows (`Desk`), its model, the tokens of its texts. What the model steps do alike."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
 from outgrow.dag.work import Context
-from outgrow.errors import StepError
 from outgrow.examples import Examples, Labels
-from outgrow.models.catalog import fingerprint
-from outgrow.models.heads import load_scorer, load_tokenizer, quiet
+from outgrow.models.adapters import Adapter
+from outgrow.models.catalog import local_folder
+from outgrow.models.heads import Head, load_scorer, load_tokenizer, quiet
+from outgrow.seeds import derive
 from outgrow.steps.desk import Desk
-from outgrow.training.batches import Tokens, tokenize
-from outgrow.training.inference import predict
-
-MAX_TOKENS = 512
+from outgrow.training.batches import Inputs, encode
+from outgrow.training.inference import features, predict
 
 
 class Bench(Desk):
     """The task and model that a step's spec names, with one thread to compute on."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, *, head: Head | None = None) -> None:
         super().__init__(context)
         torch.set_num_threads(context.runtime.threads)
         quiet()
         self.device = context.runtime.device
-        folder = Path(context.places["model"])
-        if fingerprint(folder) != self.spec["model"]["fingerprint"]:
-            raise StepError(f"the model in {folder} has changed since the study was planned: run the study again")
-        self.scorer = load_scorer(folder, head=self.task.head, options=self.task.options()).to(self.device)
+        self._settings = self.spec["training"]
+        folder = local_folder(context.places["model"], self.spec["model"]["fingerprint"])
+        self.scorer = load_scorer(
+            folder,
+            head=head or self.task.head,
+            options=self.task.options(),
+            verbalizer=self.task.verbalizer if self._settings["head"] == "unembedding" else (),
+            adapter=self._adapter(),
+            dropout=self._settings["dropout"],
+            device=self.device,
+        )
         self._tokenizer = load_tokenizer(folder)
-        self._limit = min(getattr(self.scorer.backbone.config, "max_position_embeddings", MAX_TOKENS), MAX_TOKENS)
+        self.packed = self.task.family != "chess"
+        """Whether training spends nothing on padding. The chess ladder's numbers were made with padding."""
 
-    def tokens(self, examples: Examples) -> Tokens:
+    def _adapter(self) -> Adapter | None:
+        if self._settings["tuning"] != "lora":
+            return None
+        seed = derive(self.spec["seed"], "adapter", self.task.name)
+        return Adapter(self._settings["lora_rank"], self._settings["lora_alpha"], seed=seed)
+
+    def inputs(self, examples: Examples) -> Inputs:
         """Return the tokens of the rows."""
-        return tokenize(self._tokenizer, examples.texts, limit=self._limit)
+        return encode(self._tokenizer, examples, head=self.scorer.kind, limit=self.scorer.limit(self._settings["max_tokens"]))
 
     def probabilities(self, examples: Examples) -> np.ndarray:
         """Return what the scorer gives these rows, probabilities_NK."""
-        return predict(self.scorer, self.tokens(examples), device=self.device)
+        return predict(self.scorer, self.inputs(examples), precision=self._settings["precision"])
+
+    def features_of(self, examples: Examples) -> np.ndarray:
+        """Return what the head would read of these rows, features_ND; where options are texts features_NKD."""
+        return features(self.scorer, self.inputs(examples), precision=self._settings["precision"])
 
     def predict(self, examples: Examples, *, file: str) -> Labels:
         """Predict the rows and write their labels to this file."""

@@ -1,18 +1,19 @@
 """What every step on a task's rows does alike: find rows and labels, write predictions, score them. Loads no model."""
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import numpy as np
+from safetensors import safe_open
 
 from outgrow.dag.work import Context
 from outgrow.errors import StepError
-from outgrow.examples import Examples, Labels, cut, joined, seeded_order
-from outgrow.steps.scored import scored
-from outgrow.tables import read_examples, read_labels, write_labels
-from outgrow.tasks import find_task
-
-FIXED_SPLITS = ("test", "tune_fit", "tune_score", "natural", "pool")
+from outgrow.examples import Examples, Labels, joined
+from outgrow.splits import split_rows
+from outgrow.steps.scored import natural_figure, scored
+from outgrow.tables import read_labels, write_labels
+from outgrow.tasks import task_of
 
 
 class Desk:
@@ -20,23 +21,34 @@ class Desk:
 
     def __init__(self, context: Context) -> None:
         self.context, self.spec = context, context.spec
-        self.task = find_task(self.spec["task"])
+        self.task = task_of(self.spec)
+
+    def has(self, split: str) -> bool:
+        """Return whether the task has this fixed split."""
+        return self.context.inputs["task"].has(f"{split}.parquet")
 
     def examples(self, *splits: str) -> Examples:
         """Return the rows of these splits: fixed ones, or those that the spec's seed deals out."""
-        source = self.context.inputs["task"]
-        if splits[0] in FIXED_SPLITS:
-            return read_examples(source.path(f"{splits[0]}.parquet"))
-        pool = read_examples(source.path("pool.parquet"))
-        order = seeded_order(pool.groups, seed=self.spec["seed"], purpose=self.task.name)
-        classes = self.task.num_options if self.task.balanced else 0
-        ids = cut(pool, self.spec["splits"], order=order, balanced_classes=classes)
-        return pool.take([each for split in splits for each in ids[split]])
+        source, sizes = self.context.inputs["task"], self.spec.get("splits", {})
+        return split_rows(source, splits, task=self.task, sizes=sizes, seed=self.spec.get("seed"))
 
     def weak_labels(self) -> Labels:
         """Return the labels of every input named `labels...`, as one."""
         parts = [each for name, each in sorted(self.context.inputs.items()) if name.startswith("labels")]
         return joined([read_labels(part.path("labels.parquet")) for part in parts])
+
+    def features(self, examples: Examples) -> np.ndarray:
+        """Return features_ND of these rows from the input `features`."""
+        table_MD, row_of = self._features
+        return table_MD[[row_of[each] for each in examples.ids]]
+
+    @cached_property
+    def _features(self) -> tuple[np.ndarray, dict[str, int]]:
+        with safe_open(self.context.inputs["features"].path("features.safetensors"), framework="np") as file:
+            splits = sorted(file.keys())
+            table_MD = np.concatenate([file.get_tensor(split) for split in splits])
+        ids = [each for split in splits for each in self.examples(split).ids]
+        return table_MD, {each: row for row, each in enumerate(ids)}
 
     def write(self, examples: Examples, probabilities_NK: np.ndarray, *, file: str) -> Labels:
         """Write predictions of these rows to this file and return them; StepError where they are not numbers."""
@@ -47,6 +59,18 @@ class Desk:
         return labels
 
     def score(self, split: str, predict: Callable[[Examples], np.ndarray]) -> dict[str, Any]:
-        """Predict a fixed split into test.parquet; return what a record keeps of it."""
+        """Predict a fixed split into test.parquet; return what a record keeps of it.
+
+        On test, where the task has a natural mix of rows, all of it is predicted and gives a second figure.
+        """
         examples = self.examples(split)
-        return scored(self.task, self.write(examples, predict(examples), file="test.parquet"), examples)
+        if split != "test" or not self.task.natural:
+            return scored(self.task, self.write(examples, predict(examples), file="test.parquet"), examples)
+        natural = self.examples("natural")  # the rows of test are among them
+        probabilities_MK = predict(natural)
+        place = {each: row for row, each in enumerate(natural.ids)}
+        probabilities_NK = probabilities_MK[[place[each] for each in examples.ids]]
+        questions_M = self.context.inputs["task"].outputs["natural_groups"]
+        figure = natural_figure(self.task.natural, probabilities_MK, natural.truth_N, np.array(questions_M))
+        labels = self.write(examples, probabilities_NK, file="test.parquet")
+        return scored(self.task, labels, examples) | {"natural_accuracy": figure}

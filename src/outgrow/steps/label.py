@@ -2,16 +2,15 @@
 
 from typing import Any
 
-from safetensors.torch import load_file
-
 from outgrow.dag.work import Context
+from outgrow.models.weights import load_trained
 from outgrow.steps.bench import Bench
 
 
 def label(context: Context) -> dict[str, Any]:
     """Load the weights of input `model` and write labels.parquet for the spec's split."""
     bench = Bench(context)
-    bench.scorer.load_state_dict(load_file(context.inputs["model"].path("weights.safetensors")))
+    load_trained(bench.scorer, context.inputs["model"].path("weights.safetensors"))
     examples = bench.examples(context.spec["split"])
     labels = bench.predict(examples, file="labels.parquet")
     accuracy = float((labels.predicted() == examples.truth_N).mean())

@@ -14,7 +14,7 @@ from outgrow.errors import StepError
 from outgrow.examples import Labels
 from outgrow.steps.scored import scored
 from outgrow.tables import read_examples, write_labels
-from outgrow.tasks import find_task
+from outgrow.tasks import task_of
 
 ROUGHLY, EXACTLY = 1e-3, 1e-6
 FEW = 10
@@ -29,7 +29,7 @@ def label_file(context: Context) -> dict[str, Any]:
     path, spec = Path(context.places["labels"]), context.spec
     if file_sha256(path) != spec["sha256"]:
         raise StepError(f"{path} has changed since the study was planned: run the study again")
-    task = find_task(spec["task"])
+    task = task_of(spec)
     rows = _rows(path)
     if not rows:
         raise StepError(f"{path} has no rows")

@@ -1,6 +1,6 @@
 """What a record keeps of predictions on test rows: tables are made from this alone. No torch."""
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -20,6 +20,26 @@ def scored(task: Task, labels: Labels, examples: Examples) -> dict[str, Any]:
         "calibration_error": expected_calibration_error(labels.probabilities_NT[:, 0], correct_N),
         **task.diagnose(labels, examples),
     }
+
+
+def natural_figure(
+    kind: Literal["accuracy", "question"],
+    probabilities_NK: np.ndarray,
+    truth_N: np.ndarray,
+    questions_N: np.ndarray,
+) -> float:
+    """Return accuracy on rows in their natural mix, or the share of questions whose right answer scores highest.
+
+    For `question` the rows are (question, answer) and class 1 says that the answer is right; of equal scores the
+    first row counts.
+    """
+    if kind == "accuracy":
+        return float((probabilities_NK.argmax(1) == truth_N).mean())
+    best: dict[int, int] = {}
+    for row, question in enumerate(questions_N.tolist()):
+        if question not in best or probabilities_NK[row, 1] > probabilities_NK[best[question], 1]:
+            best[question] = row
+    return float(np.mean([truth_N[row] == 1 for row in best.values()]))
 
 
 def _log_loss(labels: Labels, examples: Examples) -> float:

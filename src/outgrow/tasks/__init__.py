@@ -1,98 +1,33 @@
 """The table of tasks: rows become examples, one small file a family. No torch."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from outgrow.chess.encoding import move_words
 from outgrow.errors import UsageError, unknown
-from outgrow.examples import Examples, Labels
-from outgrow.tasks import chess
+from outgrow.spec import OwnTask
+from outgrow.tasks.base import ASSETS, Located, Rows, Task, Where
+from outgrow.tasks.chess import CHESS_TASKS
+from outgrow.tasks.nlp import NLP_TASKS
+from outgrow.tasks.own import own_task
 
-ASSETS = Path(__file__).parents[1] / "assets" / "tasks"
+__all__ = ["ASSETS", "TASKS", "Located", "Rows", "Task", "Where", "find_task", "task_of"]
 
-
-@dataclass(frozen=True)
-class Task:
-    """A source of examples with ground truth, and what kind of choice they are.
-
-    `shared`: the same K classes in every row, or exchangeable options whose order means nothing. `balanced`: every
-    split has the same number of rows of each class, by construction. `asset`: the shipped file, if there is one.
-    """
-
-    name: str
-    family: Literal["chess", "nlp", "preference"]
-    about: str
-    head: Literal["class", "token"]
-    options: Callable[[], tuple[str, ...]]
-    shared: bool
-    balanced: bool
-    read: Callable[[Path], Examples]
-    asset: str = ""
-    diagnose: Callable[[Labels, Examples], dict[str, float]] = lambda labels, examples: {}
-    """Further figures about predictions that only this family can tell."""
-    models: str = "chess"
-    """The ladder whose sizes a study may name."""
-
-    @property
-    def num_options(self) -> int:
-        """Return K."""
-        return len(self.options())
-
-    def source(self, data: str | None) -> Path:
-        """Return the file to read: the one named, or the shipped one."""
-        if data is None and not self.asset:
-            raise UsageError(f"the task {self.name} is not shipped: name its file under data in the study")
-        path = Path(data).expanduser() if data is not None else ASSETS / self.asset
-        if not path.is_file():
-            raise UsageError(f"the task {self.name} has no file {path}")
-        return path
+TASKS: dict[str, Task] = {task.name: task for task in (*CHESS_TASKS, *NLP_TASKS)}
 
 
-TASKS = {
-    task.name: task
-    for task in (
-        Task(
-            name="chess-puzzle",
-            family="chess",
-            about="Find the one clearly best move of a position; positions mined from engine self-play.",
-            head="token",
-            options=move_words,
-            shared=False,
-            balanced=False,
-            read=chess.read_puzzles,
-            asset="chess-puzzle.parquet",
-            diagnose=chess.illegal_mass,
-        ),
-        Task(
-            name="chess-blunder",
-            family="chess",
-            about="Does this move lose at least 1.5 pawns, or is it within a quarter pawn of the best?",
-            head="class",
-            options=lambda: ("good", "blunder"),
-            shared=True,
-            balanced=True,
-            read=chess.read_blunders,
-            asset="chess-blunder.parquet",
-        ),
-        Task(
-            name="lichess-puzzle",
-            family="chess",
-            about="The first move of a lichess puzzle, from lichess's puzzle CSV (data: FILE).",
-            head="token",
-            options=move_words,
-            shared=False,
-            balanced=False,
-            read=chess.read_lichess,
-            diagnose=chess.illegal_mass,
-        ),
-    )
-}
-
-
-def find_task(name: str) -> Task:
-    """Return the task of this name; UsageError names the nearest ones."""
+def find_task(name: str, own: Sequence[OwnTask] = ()) -> Task:
+    """Return the task of this name, the study's own among them; UsageError names the nearest ones."""
+    mine = {each.name: each for each in own}
+    taken = sorted(set(mine) & set(TASKS))
+    if taken:
+        raise UsageError(f"the study's own task {taken[0]} has the name of a built-in one: give it another name")
+    if name in mine:
+        return own_task(mine[name])
     if name not in TASKS:
-        raise unknown("task", name, TASKS)
+        raise unknown("task", name, [*TASKS, *mine])
     return TASKS[name]
+
+
+def task_of(spec: Mapping[str, Any]) -> Task:
+    """Return the task that a step's spec names under `task`; a study's own comes along under `own`."""
+    return own_task(OwnTask.model_validate(spec["own"])) if "own" in spec else find_task(spec["task"])

@@ -16,6 +16,7 @@ import numpy as np
 from outgrow.chess.encoding import board_of, move_word, move_words, position_words
 from outgrow.errors import UsageError
 from outgrow.examples import Examples, Labels
+from outgrow.tasks.base import Task, of_one_file, one_file
 
 LICHESS_COLUMNS = ("PuzzleId", "FEN", "Moves")
 
@@ -106,3 +107,47 @@ def _examples(rows: list[dict[str, Any]], texts: list[str], truth: list[int]) ->
     return Examples(
         tuple(str(r["id"]) for r in rows), tuple(str(r["game"]) for r in rows), tuple(texts), np.array(truth, np.int64)
     )
+
+
+CHESS_TASKS = (
+    Task(
+        name="chess-puzzle",
+        family="chess",
+        about="Find the one clearly best move of a position; positions mined from engine self-play.",
+        head="token",
+        options=move_words,
+        shared=False,
+        balanced=False,
+        locate=one_file("chess-puzzle", "chess-puzzle.parquet"),
+        read=of_one_file(read_puzzles),
+        asset="chess-puzzle.parquet",
+        diagnose=illegal_mass,
+        models="chess",
+    ),
+    Task(
+        name="chess-blunder",
+        family="chess",
+        about="Does this move lose at least 1.5 pawns, or is it within a quarter pawn of the best?",
+        head="class",
+        options=lambda: ("good", "blunder"),
+        shared=True,
+        balanced=True,
+        locate=one_file("chess-blunder", "chess-blunder.parquet"),
+        read=of_one_file(read_blunders),
+        asset="chess-blunder.parquet",
+        models="chess",
+    ),
+    Task(
+        name="lichess-puzzle",
+        family="chess",
+        about="The first move of a lichess puzzle, from lichess's puzzle CSV (data: FILE).",
+        head="token",
+        options=move_words,
+        shared=False,
+        balanced=False,
+        locate=one_file("lichess-puzzle"),
+        read=of_one_file(read_lichess),
+        diagnose=illegal_mass,
+        models="chess",
+    ),
+)

@@ -1,41 +1,151 @@
-"""Tokens and batches. Batches are i.i.d. draws without replacement, cut from a continuous stream of permutations."""
+"""Tokens and batches. Batches are i.i.d. draws without replacement, cut from a continuous stream of permutations.
+
+Legend: N rows, S sequences (one a row, or one an option), B rows of a batch.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 import numpy as np
-import torch
 from transformers import PreTrainedTokenizerBase
+
+from outgrow.errors import StepError
+from outgrow.examples import Examples
+from outgrow.models.heads import Batch, Head
 
 
 @dataclass(frozen=True)
-class Tokens:
-    """Token ids of N rows (ragged) in one array: row n is flat[start[n] : start[n + 1]]."""
+class Inputs:
+    """The tokens of N rows: sequence s is flat[start[s] : start[s + 1]], row n has sequences first[n] to first[n + 1].
+
+    `scored_S`: the first token of the option's text, 0 where sequences are rows. K is `num_options`, 0 where sequences
+    are rows.
+    """
 
     flat: np.ndarray
     start: np.ndarray
+    first: np.ndarray
+    scored_S: np.ndarray
     pad: int
+    num_options: int = 0
+
+    def __len__(self) -> int:
+        return len(self.first) - 1
 
     @property
     def lengths(self) -> np.ndarray:
-        """Return the number of tokens of every row, (N,)."""
-        return np.diff(self.start)
+        """Return the number of tokens of every row, of all its options together, (N,)."""
+        return np.diff(self.start[self.first])
 
-    def batch(self, rows_B: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return tokens_BT, padded on the right, and length_B."""
-        length_B = self.lengths[rows_B]
-        tokens_BT = np.full((len(rows_B), length_B.max()), self.pad, np.int64)
-        for i, row in enumerate(rows_B):
-            tokens_BT[i, : length_B[i]] = self.flat[self.start[row] : self.start[row + 1]]
-        return torch.from_numpy(tokens_BT), torch.from_numpy(length_B)
+    @property
+    def longest(self) -> np.ndarray:
+        """Return the number of tokens of every row's longest sequence, (N,)."""
+        return np.maximum.reduceat(np.diff(self.start), self.first[:-1])
+
+    @property
+    def counts(self) -> np.ndarray:
+        """Return the number of sequences of every row, (N,)."""
+        return np.diff(self.first)
+
+    def batch(self, rows_B: np.ndarray) -> Batch:
+        """Return these rows as sequences that go through a model together."""
+        count_B = self.counts[rows_B]
+        row_S = np.repeat(np.arange(len(rows_B)), count_B)
+        option_S = np.arange(len(row_S)) - np.repeat(np.cumsum(count_B) - count_B, count_B)
+        sequence_S = self.first[rows_B][row_S] + option_S
+        length_S = self.start[sequence_S + 1] - self.start[sequence_S]
+        place_T = np.arange(length_S.sum()) - np.repeat(np.cumsum(length_S) - length_S, length_S)
+        flat_T = self.flat[np.repeat(self.start[sequence_S], length_S) + place_T]
+        return Batch(
+            flat_T, length_S, self.pad, row_S, option_S, self.scored_S[sequence_S], len(rows_B), self.num_options
+        )
 
 
-def tokenize(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], *, limit: int) -> Tokens:
-    """Return the tokens of these texts; longer ones keep their last `limit` tokens, so no row is ever dropped."""
-    encoded = [ids[-limit:] for ids in tokenizer(list(texts), add_special_tokens=False)["input_ids"]]
+@dataclass(frozen=True)
+class _Affixes:
+    """The special tokens that a tokenizer puts around a text by itself, such as [CLS] and [SEP]."""
+
+    before: list[int]
+    after: list[int]
+
+
+def encode(
+    tokenizer: PreTrainedTokenizerBase,
+    examples: Examples,
+    *,
+    head: Head,
+    limit: int,
+    words: Sequence[str] = (),
+    num_options: int = 0,
+) -> Inputs:
+    """Return the tokens of these rows as this head reads them; longer ones lose their beginning, no row is dropped.
+
+    `class`, `token`: one sequence a row. `reward`, `completion`: prompt and option as one text, for each of the row's
+    completions, or of these `words` for every row. `num_options`: K, by default the most options that a row has.
+    """
+    affixes = _affixes(tokenizer)
+    if head in ("class", "token"):
+        encoded = [_cut(ids, affixes, limit) for ids in _ids(tokenizer, examples.texts)]
+        return _inputs(encoded, np.ones(len(encoded), np.int64), np.zeros(len(encoded), np.int64), 0)
+    options = examples.completions or (tuple(words),) * len(examples)
+    if not all(options):
+        raise StepError(f"the {head} head needs the text of every option: some row has none")
+    count_N = np.array([len(each) for each in options])
+    prompts = _ids(tokenizer, examples.texts)
+    texts = [text + option for text, each in zip(examples.texts, options, strict=True) for option in each]
+    whole = _ids(tokenizer, texts)
+    asked = [prompt for prompt, count in zip(prompts, count_N, strict=True) for _ in range(count)]
+    encoded = [_cut(ids, affixes, limit) for ids in whole]
+    shared_S = np.array([_shared(prompt, ids) for prompt, ids in zip(asked, whole, strict=True)])
+    lost_S = np.array([len(ids) for ids in whole]) + len(affixes.before) + len(affixes.after) - [*map(len, encoded)]
+    scored_S = shared_S + len(affixes.before) - lost_S
+    if head == "completion":
+        scored_S = np.maximum(scored_S, 1)  # the first token is foretold by nothing
+        _check_scored(scored_S, encoded, texts)
+    return _inputs(encoded, count_N, scored_S, num_options or int(count_N.max()))
+
+
+def _ids(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[list[int]]:
+    ids: list[list[int]] = tokenizer(list(texts), add_special_tokens=False)["input_ids"]
+    return ids
+
+
+def _affixes(tokenizer: PreTrainedTokenizerBase) -> _Affixes:
+    """Return the special tokens that this tokenizer adds, found by trying."""
+    bare, dressed = (tokenizer("a", add_special_tokens=each)["input_ids"] for each in (False, True))
+    for first in range(len(dressed) - len(bare) + 1):
+        if dressed[first : first + len(bare)] == bare:
+            return _Affixes(list(dressed[:first]), list(dressed[first + len(bare) :]))
+    raise StepError("this tokenizer changes a text's tokens where it adds special ones: name another model")
+
+
+def _cut(ids: list[int], affixes: _Affixes, limit: int) -> list[int]:
+    """Return the ids within the special tokens, without those of the beginning that are too many."""
+    room = limit - len(affixes.before) - len(affixes.after)
+    if not ids and not affixes.before and not affixes.after:
+        raise StepError("a row's text has no tokens: every row needs a text")
+    return affixes.before + ids[max(0, len(ids) - room) :] + affixes.after
+
+
+def _shared(prompt: list[int], whole: list[int]) -> int:
+    """Return how many tokens the prompt alone and prompt with option begin with in common; the option has the rest."""
+    same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(prompt, whole, strict=False)))
+    return min(same, len(whole) - 1)
+
+
+def _check_scored(scored_S: np.ndarray, encoded: list[list[int]], texts: list[str]) -> None:
+    for scored, ids, text in zip(scored_S, encoded, texts, strict=True):
+        if scored >= len(ids):
+            raise StepError(f"the completion head foretells tokens from those before them, and {text!r} has only one")
+
+
+def _inputs(encoded: list[list[int]], count_N: np.ndarray, scored_S: np.ndarray, num_options: int) -> Inputs:
     start = np.concatenate([[0], np.cumsum([len(ids) for ids in encoded], dtype=np.int64)])
     flat = np.concatenate([np.asarray(ids, np.int64) for ids in encoded])
-    return Tokens(flat, start, tokenizer.pad_token_id or 0)
+    first = np.concatenate([[0], np.cumsum(count_N, dtype=np.int64)])
+    # No head reads padding: any token will do, and a tokenizer's own may be one that the model has no embedding for.
+    return Inputs(flat, start, first, scored_S.astype(np.int64), int(flat[0]), num_options)
 
 
 def batch_stream(num_rows: int, *, batch: int, steps: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
@@ -43,3 +153,21 @@ def batch_stream(num_rows: int, *, batch: int, steps: int, rng: np.random.Genera
     stream = np.concatenate([rng.permutation(num_rows) for _ in range(-(-batch * steps // num_rows))])
     for step in range(steps):
         yield stream[step * batch : (step + 1) * batch]
+
+
+def micro_batches(inputs: Inputs, rows_B: np.ndarray, *, budget: int, packed: bool) -> list[np.ndarray]:
+    """Return the batch's rows in parts of at most `budget` tokens, padding counted unless packed; a row is never cut.
+
+    Together the parts are the batch, in its order.
+    """
+    parts, begin = list[np.ndarray](), 0
+    tokens_B, longest_B, count_B = inputs.lengths[rows_B], inputs.longest[rows_B], inputs.counts[rows_B]
+    while begin < len(rows_B):
+        if packed:
+            cost_B = np.cumsum(tokens_B[begin:])
+        else:
+            cost_B = np.maximum.accumulate(longest_B[begin:]) * np.cumsum(count_B[begin:])
+        end = begin + max(1, int(np.searchsorted(cost_B, budget, side="right")))
+        parts.append(rows_B[begin:end])
+        begin = end
+    return parts

@@ -4,9 +4,8 @@ Legend: N training rows, B rows of a batch, K options.
 """
 
 from collections.abc import Callable, Mapping
-from copy import deepcopy
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,9 +13,16 @@ import torch
 from outgrow.errors import StepError
 from outgrow.examples import Labels
 from outgrow.models.heads import Scorer
-from outgrow.training.batches import Tokens, batch_stream
-from outgrow.training.inference import predict
-from outgrow.training.losses import LOSSES, Moment
+from outgrow.models.weights import load_state, trained_state
+from outgrow.training.averages import Average
+from outgrow.training.batches import Inputs, batch_stream, micro_batches
+from outgrow.training.inference import Precision, autocast, predict
+from outgrow.training.losses import Loss, Moment
+
+CPU_BUDGET, GPU_BUDGET = 4_096, 65_536
+"""Tokens of a micro-batch. On a CPU always this many; on a GPU at most, and half as many whenever memory runs out."""
+SYNC_EVERY = 16
+"""Steps between two looks at the losses on a GPU, which would wait for it."""
 
 
 @dataclass(frozen=True)
@@ -36,73 +42,190 @@ class Schedule:
 
 
 @dataclass(frozen=True)
+class Compute:
+    """How a batch is computed. Only `precision` changes numbers by more than rounding.
+
+    `bf16`: activations in bf16, weights and optimizer in fp32. `packed`: without padding, where the model can.
+    `budget`: tokens of a micro-batch, None for the device's. `checkpointing`: layers are computed twice, for memory.
+    """
+
+    precision: Precision = "fp32"
+    packed: bool = False
+    budget: int | None = None
+    checkpointing: bool = False
+
+
+@dataclass(frozen=True)
 class Validation:
     """Rows that decide when to stop: the checkpoint that agrees most with these predictions is kept."""
 
-    tokens: Tokens
+    inputs: Inputs
     predicted_N: np.ndarray
     checks: int
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What training leaves beside the weights in the scorer: the loss of every step and the step that was kept."""
+    """What training leaves beside the weights in the scorer.
+
+    The loss of every step, the step that was kept, the agreement at every check, `packed` or `padded`, and the tokens
+    of a micro-batch.
+    """
 
     losses: list[float]
     kept_step: int
     agreement: list[float]
+    batching: str = "padded"
+    budget: int = 0
 
 
 def finetune(
     scorer: Scorer,
-    tokens: Tokens,
+    inputs: Inputs,
     labels: Labels,
     *,
     schedule: Schedule,
-    loss: str,
-    loss_options: Mapping[str, float],
+    loss: Loss,
+    loss_options: Mapping[str, Any],
     moment: Moment,
     rng: np.random.Generator,
-    device: str = "cpu",
+    weight_N: np.ndarray | None = None,
+    compute: Compute | None = None,
+    ema: float = 0.0,
     validation: Validation | None = None,
     progress: Callable[[int, int, str], None] = lambda *_: None,
 ) -> Trained:
-    """Finetune the whole scorer on these labels, in place. Row n of the tokens has label n."""
-    loss_function = partial(LOSSES[loss], **loss_options)
-    targets_NK = torch.from_numpy(labels.dense())
+    """Finetune what trains of the scorer on these labels, in place. Row n of the inputs has label n.
+
+    The loss of a batch is sum(weight x loss) / B. `ema`: decay of an average of the weights, which is kept instead of
+    the last ones; 0 for none. StepError where the loss is no number.
+    """
+    compute = compute or Compute()
+    if compute.checkpointing:
+        scorer.checkpoint()
+    trainable = [each for each in scorer.parameters() if each.requires_grad]
     optimizer = torch.optim.AdamW(
-        scorer.parameters(), lr=schedule.lr, weight_decay=schedule.weight_decay, betas=(0.9, 0.999), fused=True
+        trainable, lr=schedule.lr, weight_decay=schedule.weight_decay, betas=(0.9, 0.999), fused=True
     )
-    checks = set(_check_steps(schedule.steps, validation.checks)) if validation else set()
-    losses, agreement, kept, kept_step = list[float](), list[float](), None, schedule.steps
+    batches = _Batches(scorer, inputs, labels, weight_N, loss, loss_options, compute)
+    average, watch = Average(scorer, ema), _Watch(schedule, validation, compute)
     scorer.train()
     for step, rows_B in enumerate(batch_stream(len(labels), batch=schedule.batch, steps=schedule.steps, rng=rng)):
         optimizer.param_groups[0]["lr"] = schedule.lr * schedule.rate(step)
-        tokens_BT, length_B = tokens.batch(rows_B)
-        logits_BK = scorer(tokens_BT.to(device), length_B.to(device))
-        now = Moment(step / schedule.steps, moment.shared, moment.prior)
-        value = loss_function(logits_BK, targets_NK[torch.from_numpy(rows_B)].to(device), now)
-        value.backward()  # type: ignore[no-untyped-call]
+        value = batches.backward(rows_B, replace(moment, progress=step / schedule.steps))
         optimizer.step()
         optimizer.zero_grad()
-        losses.append(float(value.detach()))
-        if not np.isfinite(losses[-1]):
-            raise StepError(f"the loss is {losses[-1]} at step {step + 1}: lower training.lr (now {schedule.lr:g})")
-        if validation and step + 1 in checks:
-            agreement.append(_agreement(scorer, validation, device))
-            if agreement[-1] == max(agreement) and agreement.count(agreement[-1]) == 1:
-                kept, kept_step = deepcopy(scorer.state_dict()), step + 1
+        average.update()
+        watch.look(value, step)
+        if watch.due(step):
+            with average.in_place():
+                watch.check(scorer, step)
             scorer.train()
         progress(step + 1, schedule.steps, "steps")
-    if kept is not None:
-        scorer.load_state_dict(kept)
-    return Trained(losses, kept_step, agreement)
+    average.swap()
+    if watch.kept is not None:
+        load_state(scorer, watch.kept)
+    batching = "packed" if compute.packed and scorer.manner.packs else "padded"
+    return Trained(watch.losses, watch.kept_step, watch.agreement, batching, batches.budget)
 
 
-def _check_steps(steps: int, checks: int) -> list[int]:
-    return [round(steps * (i + 1) / checks) for i in range(checks)]
+class _Batches:
+    """The rows and what they are trained towards; leaves a batch's gradients in the parameters, whatever its parts."""
+
+    def __init__(
+        self,
+        scorer: Scorer,
+        inputs: Inputs,
+        labels: Labels,
+        weight_N: np.ndarray | None,
+        loss: Loss,
+        options: Mapping[str, Any],
+        compute: Compute,
+    ) -> None:
+        self._scorer, self._inputs, self._loss, self._options = scorer, inputs, loss, options
+        self._device = next(scorer.parameters()).device
+        self._targets_NK = torch.from_numpy(labels.dense()).to(self._device)
+        weights = None if weight_N is None else torch.from_numpy(np.asarray(weight_N, np.float32)).to(self._device)
+        self._weight_N, self._compute = weights, compute
+        self.budget = compute.budget or (GPU_BUDGET if self._device.type == "cuda" else CPU_BUDGET)
+
+    def backward(self, rows_B: np.ndarray, now: Moment) -> torch.Tensor:
+        """Add the gradient of the batch's loss to the parameters and return the loss, without gradient."""
+        while True:
+            try:
+                return self._in_parts(rows_B, now)
+            except torch.OutOfMemoryError:
+                if self.budget <= int(self._inputs.lengths[rows_B].max()):
+                    raise
+                self.budget //= 2
+                self._scorer.zero_grad()
+                torch.cuda.empty_cache()
+
+    def _in_parts(self, rows_B: np.ndarray, now: Moment) -> torch.Tensor:
+        packed = self._compute.packed and self._scorer.manner.packs
+        parts = micro_batches(self._inputs, rows_B, budget=self.budget, packed=packed)
+        numbers_B = torch.from_numpy(rows_B).to(self._device)
+        targets_BK, target = self._targets_NK[numbers_B], self._loss.target
+        if target is not None and len(parts) > 1:
+            targets_BK = target(self._logits(parts), targets_BK, now, **self._options)
+        total, begin = torch.zeros((), device=self._device), 0
+        for part in parts:
+            logits_BK = self._forward(part)
+            if target is not None and len(parts) == 1:
+                targets_BK = target(logits_BK.detach(), targets_BK, now, **self._options)
+            loss_B = self._loss.rows(logits_BK, targets_BK[begin : begin + len(part)], now, **self._options)
+            if self._weight_N is not None:
+                loss_B = loss_B * self._weight_N[numbers_B[begin : begin + len(part)]]
+            value = loss_B.sum() / len(rows_B)
+            value.backward()  # type: ignore[no-untyped-call]
+            total, begin = total + value.detach(), begin + len(part)
+        return total
+
+    def _forward(self, rows_B: np.ndarray) -> torch.Tensor:
+        with autocast(self._scorer, self._compute.precision):
+            logits_BK: torch.Tensor = self._scorer(self._inputs.batch(rows_B), packed=self._compute.packed)
+        return logits_BK
+
+    @torch.no_grad()
+    def _logits(self, parts: list[np.ndarray]) -> torch.Tensor:
+        """Return the logits of the whole batch; what dropout draws here it draws again where gradients are taken."""
+        with torch.random.fork_rng(devices=[self._device] if self._device.type == "cuda" else []):
+            return torch.cat([self._forward(part) for part in parts])
 
 
-def _agreement(scorer: Scorer, validation: Validation, device: str) -> float:
-    predicted_N = predict(scorer, validation.tokens, device=device).argmax(1)
-    return float((predicted_N == validation.predicted_N).mean())
+class _Watch:
+    """Losses as they come, and the best check so far."""
+
+    def __init__(self, schedule: Schedule, validation: Validation | None, compute: Compute) -> None:
+        self._schedule, self._validation, self._compute = schedule, validation, compute
+        checks = validation.checks if validation else 0
+        self._checks = {round(schedule.steps * (i + 1) / checks) for i in range(checks)}
+        self._waiting: list[torch.Tensor] = []
+        self.losses, self.agreement = list[float](), list[float]()
+        self.kept: dict[str, torch.Tensor] | None = None
+        self.kept_step = schedule.steps
+
+    def look(self, value: torch.Tensor, step: int) -> None:
+        """Note the loss of a step; StepError where it is no number."""
+        self._waiting.append(value)
+        if value.is_cuda and len(self._waiting) < SYNC_EVERY and step + 1 < self._schedule.steps:
+            return
+        for each in torch.stack(self._waiting).tolist():
+            self.losses.append(each)
+            if not np.isfinite(each):
+                lr = self._schedule.lr
+                raise StepError(f"the loss is {each} at step {len(self.losses)}: lower training.lr (now {lr:g})")
+        self._waiting = []
+
+    def due(self, step: int) -> bool:
+        """Return whether this step ends with a check."""
+        return step + 1 in self._checks
+
+    def check(self, scorer: Scorer, step: int) -> None:
+        """Note the agreement on the validation rows, and keep a copy of the weights if it is the best so far."""
+        assert self._validation is not None
+        found_NK = predict(scorer, self._validation.inputs, precision=self._compute.precision)
+        self.agreement.append(float((found_NK.argmax(1) == self._validation.predicted_N).mean()))
+        if self.agreement[-1] > max(self.agreement[:-1], default=-1.0):
+            self.kept = {name: tensor.clone() for name, tensor in trained_state(scorer).items()}
+            self.kept_step = step + 1

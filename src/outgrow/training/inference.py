@@ -1,40 +1,73 @@
-"""Predictions without gradient: sorted by length under a token budget, since order cannot matter here."""
+"""Predictions and features without gradient: sorted by length under a token budget, since order cannot matter here.
 
-from collections.abc import Iterator
+Legend: N rows, K options, D width.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Literal
 
 import numpy as np
 import torch
 
-from outgrow.models.heads import Scorer
-from outgrow.training.batches import Tokens
+from outgrow.errors import StepError
+from outgrow.models.heads import Batch, Scorer
+from outgrow.training.batches import Inputs
 
 TOKEN_BUDGET = 16_384
+Precision = Literal["fp32", "bf16"]
+
+
+def autocast(scorer: torch.nn.Module, precision: Precision) -> torch.autocast:
+    """Return the context in which a scorer computes in this precision; its weights stay in fp32."""
+    device = next(scorer.parameters()).device.type
+    return torch.autocast(device, torch.bfloat16, enabled=precision == "bf16")
+
+
+def predict(scorer: Scorer, inputs: Inputs, *, precision: Precision = "fp32") -> np.ndarray:
+    """Return probabilities_NK in fp32, rows in the order of the inputs. The scorer computes on its own device."""
+    return _mapped(scorer, inputs, lambda batch: scorer(batch).softmax(-1), precision)
+
+
+def features(scorer: Scorer, inputs: Inputs, *, precision: Precision = "fp32") -> np.ndarray:
+    """Return what the head reads of every row, features_ND in fp32, or of each of its options, features_NKD.
+
+    Options that a row lacks are zero. The completion head reads no one state: it raises StepError.
+    """
+    if scorer.kind == "completion":
+        raise StepError("the completion head has no features: it reads every token of an option; use another head")
+    return _mapped(scorer, inputs, lambda batch: _by_option(scorer.read(batch), batch), precision)
+
+
+def _by_option(states_SD: torch.Tensor, batch: Batch) -> torch.Tensor:
+    if not batch.num_options:
+        return states_SD
+    places_NKD = states_SD.new_zeros(batch.num_rows, batch.num_options, states_SD.shape[1])
+    places_NKD[torch.from_numpy(batch.row_S), torch.from_numpy(batch.option_S)] = states_SD
+    return places_NKD
 
 
 @torch.no_grad()
-def predict(scorer: Scorer, tokens: Tokens, *, device: str) -> np.ndarray:
-    """Return probabilities_NK in fp32, rows in the order of the tokens."""
+def _mapped(
+    scorer: Scorer, inputs: Inputs, function: Callable[[Batch], torch.Tensor], precision: Precision
+) -> np.ndarray:
+    """Return function(batch) of all rows, in their order, computed in evaluation mode."""
     scorer.eval()
-    parts = [(rows, _probabilities(scorer, tokens, rows, device)) for rows in _length_batches(tokens.lengths)]
-    probabilities_NK = np.empty((len(tokens.lengths), parts[0][1].shape[1]), np.float32)
-    for rows, part in parts:
-        probabilities_NK[rows] = part
-    return probabilities_NK
+    found: np.ndarray | None = None
+    for rows in _length_batches(inputs.longest, inputs.counts):
+        with autocast(scorer, precision):
+            part = function(inputs.batch(rows)).float().cpu().numpy()
+        found = np.empty((len(inputs), *part.shape[1:]), np.float32) if found is None else found
+        found[rows] = part
+    assert found is not None
+    return found
 
 
-def _probabilities(scorer: Scorer, tokens: Tokens, rows_B: np.ndarray, device: str) -> np.ndarray:
-    tokens_BT, length_B = tokens.batch(rows_B)
-    logits_BK = scorer(tokens_BT.to(device), length_B.to(device))
-    probabilities: np.ndarray = logits_BK.softmax(-1).cpu().numpy()
-    return probabilities
-
-
-def _length_batches(length_N: np.ndarray) -> Iterator[np.ndarray]:
-    order_N = np.argsort(length_N, kind="stable")
+def _length_batches(longest_N: np.ndarray, count_N: np.ndarray) -> Iterator[np.ndarray]:
+    order_N = np.argsort(longest_N, kind="stable")
     first = 0
     while first < len(order_N):
-        # Sorted ascending, so the last row of the batch is its longest: grow while rows x longest fits the budget.
-        widths = length_N[order_N[first:]] * np.arange(1, len(order_N) - first + 1)
+        # Sorted ascending, so the last row of the batch is its longest: grow while all x longest fits the budget.
+        widths = longest_N[order_N[first:]] * np.cumsum(count_N[order_N[first:]])
         count = max(1, int(np.searchsorted(widths, TOKEN_BUDGET, side="right")))
         yield order_N[first : first + count]
         first += count

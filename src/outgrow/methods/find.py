@@ -1,0 +1,42 @@
+"""From a name in a study to a method, and whether a task has what the method needs."""
+
+from outgrow.errors import UsageError, unknown
+from outgrow.methods.method import Method
+from outgrow.methods.own import own_method
+from outgrow.methods.table import METHODS
+from outgrow.tasks import Task
+
+
+def find_method(name: str) -> Method:
+    """Return the method of this name, or that of a user's .py file; UsageError says what is wrong with it."""
+    if name in METHODS:
+        return METHODS[name]
+    if name.endswith(".py"):
+        return own_method(name)
+    raise unknown("method", name, METHODS, remedy="Or name a .py file.")
+
+
+def check_method(method: Method, task: Task, *, num_supervisors: int = 1) -> None:
+    """Raise UsageError where the task, or the comparison, lacks what the method requires."""
+    kind = f"{task.num_options} shared classes" if task.shared else "exchangeable options"
+    lacks = {
+        "shared-options": (not task.shared, f"the same classes in every row; {task.name} has {kind}"),
+        "two-options": (task.num_options != 2, f"two options; {task.name} has {task.num_options:,}"),
+        "can-harden": (
+            task.shared and task.num_options != 2,
+            f"two shared classes, or exchangeable options; {task.name} has {kind}",
+        ),
+        "features": (
+            task.head == "reward",
+            f"one feature vector a row; the options of {task.name} are texts with a vector each",
+        ),
+        "words": (not task.words, f"answer words to ask for; {task.name} has none"),
+        "several-supervisors": (
+            num_supervisors < 2,
+            f"several supervisors; this comparison on {task.name} names {num_supervisors}",
+        ),
+    }
+    for each in method.requires:
+        missing, what = lacks.get(each, (False, ""))
+        if missing:
+            raise UsageError(f"the method {method.name} needs {what}")

@@ -1,0 +1,18 @@
+"""Step: what a frozen model's head would read, for every row of a task: one forward pass for all seeds and methods."""
+
+from typing import Any
+
+from safetensors.numpy import save_file
+
+from outgrow.dag.work import Context
+from outgrow.splits import FIXED_SPLITS
+from outgrow.steps.bench import Bench
+
+
+def features(context: Context) -> dict[str, Any]:
+    """Write features.safetensors: for each fixed split features_ND in fp32, rows in the order of its Parquet table."""
+    bench = Bench(context)
+    rows = {split: bench.examples(split) for split in FIXED_SPLITS if bench.has(split)}
+    parts = {split: bench.features_of(examples) for split, examples in rows.items() if len(examples)}
+    save_file(parts, context.folder / "features.safetensors")
+    return {"rows": {split: len(part) for split, part in parts.items()}, "width": parts["test"].shape[-1]}

@@ -1,0 +1,240 @@
+"""The steps of one block of the grid at one seed: what each is keyed by and what it reads. No torch."""
+
+from collections.abc import Mapping, Sequence
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from outgrow.dag.step import Step
+from outgrow.dag.store import file_sha256
+from outgrow.errors import UsageError
+from outgrow.hub import Lock
+from outgrow.methods import METHODS, Method
+from outgrow.models.catalog import Model, find_model
+from outgrow.spec import Comparison, LabelFile, Rows, Study, Training
+from outgrow.tasks import Task, Where, find_task
+from outgrow.versions import step
+
+LEARNING_RATES = {"ladder": (1.25e-4, 2.5e-4, 5e-4, 1e-3, 2e-3), "full": (1e-5, 3e-5, 1e-4, 3e-4, 1e-3)}
+"""The grid of a `tune` step where a study names none: small models trained for the purpose, and others."""
+LORA_RATES = (1e-4, 3e-4, 1e-3, 3e-3)
+SAID_ELSEWHERE = ("lr", "lr_grid", "stop", "tune_seeds", "checks", "l2")
+"""Settings of training that other parts of a spec, or other steps, tell."""
+UNTUNED = {"tuning": "full", "head": "zero", "dropout": 0.0}
+"""Settings that a model which is only read has no use for."""
+PROBED = ("probe", "probe-then-full")
+
+
+class TaskSteps:
+    """Makes the steps of one block of the grid at one seed."""
+
+    def __init__(self, study: Study, block: Comparison, seed: int, lock: Lock) -> None:
+        self.study, self.block, self.seed, self._lock = study, block, seed, lock
+        self.rows: Rows = block.rows or study.rows
+        self.training: Training = block.training or study.training
+        self.task: Task = find_task(block.task, study.tasks)
+        self.source = self._source()
+        named = [name for name in (*block.supervisors, *block.students) if isinstance(name, str)]
+        self.models = {name: self._model(name) for name in named}
+
+    def _model(self, name: str) -> Model:
+        return find_model(_place(self.study.models, name), self.task.models, self._lock)
+
+    def _source(self) -> Step:
+        located = self.task.locate(Where(self.block.data, self.study.data_dir, self._lock))
+        spec = {**self._task_spec, **located.spec, "test": self.rows.test, "tune": self.rows.tune}
+        if self.rows.pool:
+            spec["pool"] = self.rows.pool
+        return step("task", spec, title=f"rows of {self.task.name}", places=located.places)
+
+    @property
+    def _task_spec(self) -> dict[str, Any]:
+        own = next((each for each in self.study.tasks if each.name == self.task.name), None)
+        return {"task": self.task.name} | ({"own": own.plain()} if own else {})
+
+    def label_file(self, source: LabelFile) -> Step:
+        """Return the step that reads weak labels from a file."""
+        path = Path(source.path).expanduser()
+        if not path.is_file():
+            raise UsageError(f"the label file {path} of {source.name} does not exist")
+        spec = {**self._task_spec, "sha256": file_sha256(path)}
+        title = f"labels of {source.name}, {self.task.name}"
+        return step("label_file", spec, {"task": self.source}, title=title, places={"labels": str(path)})
+
+    def pool(self, rule: str, members: Mapping[str, Step], split: str) -> Step:
+        """Return the step that makes one set of labels on a split from those of several supervisors."""
+        spec = self._task_spec | {"rule": rule, "split": split}
+        title = f"{rule} of {len(members)} supervisors on {split}, {self.task.name}, seed {self.seed}"
+        return step("pool", spec, {"task": self.source, **members}, title=title)
+
+    def zero_shot(self, name: str) -> Step | None:
+        """Return the step in which an untuned model is tested; None where its head could not be read."""
+        from_words = self.training.head == "unembedding" and self.task.verbalizer and self._causal(name)
+        if self.task.head == "class" and not from_words:  # its rows start at zero: there is nothing to read
+            return None
+        settings = self._settings(METHODS["naive"])
+        read = {key: settings[key] for key in ("precision", "max_tokens", "head")}
+        return self._model_step("zero_shot", name, {"training": UNTUNED | read}, {}, f"zero-shot {name}, {self.task.name}")
+
+    def _causal(self, name: str) -> bool:
+        return self.models[name].kind == "causal"
+
+    def label(self, name: str, made: Step, split: str) -> Step:
+        """Return the step in which a finetuned model labels a split."""
+        spec = {"splits": self.sizes([split]), "seed": self.seed, "split": split}
+        title = f"{name} labels {split}, {self.task.name}, seed {self.seed}"
+        if made.kind == "probe":
+            inputs = {"task": self.source, "features": self.features(name), "model": made}
+            return step("probe_label", self._task_spec | spec, inputs, title=title)
+        return self._model_step("label", name, spec | {"training": made.spec["training"]}, {"model": made}, title)
+
+    def features(self, name: str) -> Step:
+        """Return the step that forwards all rows of the task once through a frozen model."""
+        settings = self._settings(METHODS["naive"])
+        read = {key: settings[key] for key in ("precision", "max_tokens")}
+        return self._model_step("features", name, {"training": UNTUNED | read}, {}, f"features of {name}, {self.task.name}")
+
+    def made(
+        self,
+        name: str,
+        *,
+        splits: list[str],
+        role: str,
+        method: Method = METHODS["naive"],
+        labels: Mapping[str, Step] | None = None,
+        keep: bool = False,
+    ) -> Step:
+        """Return the step that makes a model from these splits: with truth, or by a method from the labels given."""
+        tuning = method.tuning or self.training.tuning
+        title = f"{role} {name}, {self.task.name}, seed {self.seed}"
+        if tuning == "none":
+            return self._prompt(name, method, labels or {}, title)
+        spec = self._learning(splits, method, labels) | {"evaluate": "test"}
+        inputs = dict(labels or {})
+        if tuning in PROBED or "features" in method.requires:
+            inputs["features"] = self.features(name)
+        if tuning == "probe":
+            return self._probe(spec, inputs, title, method)
+        if tuning == "probe-then-full":
+            inputs["probe"] = self._probe(spec, dict(inputs), f"probe before {title}", method)
+        spec |= {"training": self._settings(method), "keep_weights": keep}
+        spec |= self._rate(name, tuning, inputs)
+        return self._model_step("finetune", name, spec, inputs, title, method)
+
+    def _probe(self, spec: Mapping[str, Any], inputs: Mapping[str, Step], title: str, method: Method) -> Step:
+        if spec["validation"]:
+            raise UsageError(
+                f"{self.task.name}: a probe is fit to its optimum and cannot stop early: set training.stop to last"
+            )
+        whole = self._task_spec | dict(spec) | {"l2": self.training.l2} | _own(method)
+        return step("probe", whole, {"task": self.source, **inputs}, title=title, places=_own_place(method))
+
+    def _prompt(self, name: str, method: Method, labels: Mapping[str, Step], title: str) -> Step:
+        settings = self._settings(METHODS["naive"])
+        read = {key: settings[key] for key in ("precision", "max_tokens")}
+        spec: dict[str, Any] = {"shots": method.shots, "training": UNTUNED | read}
+        if not method.shots:
+            return self._model_step("prompt", name, spec, {}, f"{method.name} {name}, {self.task.name}")
+        told = method.shot_labels
+        spec |= {"splits": self.sizes(["student"]), "seed": self.seed, "labels": told}
+        return self._model_step("prompt", name, spec, labels if told == "weak" else {}, title)
+
+    def _learning(self, splits: list[str], method: Method, labels: Mapping[str, Step] | None) -> dict[str, Any]:
+        """Return what a step is told of the rows, labels and loss it learns from."""
+        stop = (method.stop or self.training.stop) if labels else self.training.stop
+        validation = None
+        if stop != "last" and splits[0] in ("supervisor", "student"):
+            told = "weak" if labels and stop == "weak" else "truth"
+            validation = {"split": f"{splits[0]}_validation", "labels": told, "checks": self.training.checks}
+            self._check_validation_rows(method)
+        train: dict[str, Any] = {"splits": splits, "labels": "weak" if labels else "truth"}
+        if labels:
+            transforms = [[each, dict(options)] for each, options in method.transforms]
+            train |= {"hard": method.labels == "hard", "transforms": transforms}
+        return {
+            "splits": self.sizes([*splits, *([str(validation["split"])] if validation else [])]),
+            "seed": self.seed,
+            "train": train,
+            "validation": validation,
+            "loss": method.loss,
+            "loss_options": dict(method.loss_options),
+        }
+
+    def _check_validation_rows(self, method: Method) -> None:
+        if not (self.rows.supervisor_validation and self.rows.student_validation):
+            raise UsageError(
+                f"{method.name} on {self.task.name} stops early: rows.supervisor_validation and "
+                "rows.student_validation must be above 0"
+            )
+
+    def _settings(self, method: Method) -> dict[str, Any]:
+        """Return the settings of training that a model step is keyed by."""
+        settings = self.training.plain() | {k: v for k, v in method.training.items()}
+        settings["tuning"] = method.tuning if method.tuning in ("full", "lora") else self.training.tuning
+        if settings["tuning"] in PROBED or method.tuning in PROBED:
+            settings["tuning"] = "full"
+        left_out = [*SAID_ELSEWHERE, *(["lora_rank", "lora_alpha"] if settings["tuning"] != "lora" else [])]
+        return {name: value for name, value in settings.items() if name not in left_out}
+
+    def _rate(self, name: str, tuning: str, inputs: dict[str, Step]) -> dict[str, Any]:
+        """Return the learning rate as part of a spec, or put the step that finds it among the inputs."""
+        if self.training.lr == "tune":
+            inputs["tune"] = self._tune(name, tuning)
+            return {}
+        if self.training.lr == "default":
+            return {"lr": self.models[name].default_lr(self.task.name)}
+        return {"lr": self.training.lr}
+
+    def _tune(self, name: str, tuning: str) -> Step:
+        method = METHODS["lora"] if tuning == "lora" else METHODS["naive"]
+        spec = self._learning(["tune_fit"], method, None) | {
+            "training": self._settings(method),
+            "evaluate": "tune_score",
+            "keep_weights": False,
+        }
+        runs = {}
+        for lr, seed in product(self._rates(tuning), range(self.training.tune_seeds)):
+            title = f"tune {name} at {lr:g}, {self.task.name}"
+            runs[f"run_{lr:g}_{seed}"] = self._model_step("finetune", name, spec | {"lr": lr, "seed": seed}, {}, title)
+        return step("tune", {}, runs, title=f"tune {name}, {self.task.name}")
+
+    def _rates(self, tuning: str) -> Sequence[float]:
+        if self.training.lr_grid:
+            return self.training.lr_grid
+        return LORA_RATES if tuning == "lora" else LEARNING_RATES["ladder" if self.task.models else "full"]
+
+    def _model_step(
+        self,
+        kind: str,
+        name: str,
+        spec: Mapping[str, Any],
+        inputs: Mapping[str, Step],
+        title: str,
+        method: Method = METHODS["naive"],
+    ) -> Step:
+        model = self.models[name]
+        whole = self._task_spec | {"model": {"fingerprint": model.fingerprint}} | dict(spec) | _own(method)
+        places = model.places | _own_place(method)
+        return step(kind, whole, {"task": self.source, **inputs}, title=title, places=places)
+
+    def sizes(self, splits: Sequence[str]) -> dict[str, int]:
+        """Return the sizes of the splits dealt out up to the last of these, so that what comes later changes no key."""
+        links = [int(name.removeprefix("link_")) for name in splits if name.startswith("link_")]
+        sizes = self.rows.split_sizes(max(links, default=0))
+        last = max((list(sizes).index(name) for name in splits if name in sizes), default=-1)
+        return dict(list(sizes.items())[: last + 1])
+
+
+def _place(models: str | Mapping[str, str], name: str) -> str:
+    if isinstance(models, str):
+        folder = Path(models).expanduser() / name
+        return str(folder) if folder.is_dir() else name
+    return models.get(name, name)
+
+
+def _own(method: Method) -> dict[str, Any]:
+    return {"method_sha256": file_sha256(Path(method.module))} if method.module else {}
+
+
+def _own_place(method: Method) -> dict[str, str]:
+    return {"method": method.module} if method.module else {}

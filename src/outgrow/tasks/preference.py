@@ -1,0 +1,147 @@
+"""The preference family: which of two completions is the better one. Chess moves are shipped, texts are not.
+
+Options are exchangeable: the order of completions is seeded for chess and a hash of the texts elsewhere, and
+`tasks.pairs.swapped` turns any of them around. Knows no model.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import chess
+import numpy as np
+
+from outgrow.chess.encoding import move_word, position_words
+from outgrow.errors import StepError
+from outgrow.examples import Examples, Labels
+from outgrow.tasks.base import Located, Rows, Task, Where, of_one_file, one_file
+from outgrow.tasks.comparisons import Comparison, Reader, Skipped
+from outgrow.tasks.grouping import groups_of, normal
+from outgrow.tasks.pairs import capture_control, length_control, margin_bands, together
+from outgrow.tasks.rows import Origin, StoredRow, locate_rows, stored_rows
+
+CHESS_BANDS = (60.0, 120.0, 250.0, 500.0)
+"""Centipawns: the smaller the margin, the harder the pair."""
+
+
+def read_chess_pairs(path: Path) -> Examples:
+    """Read mined pairs: the text is the position, the completions are the two moves' words, truth is the better one."""
+    import pyarrow.parquet as pq
+
+    rows: list[dict[str, Any]] = pq.read_table(path).to_pylist()
+    boards = [board_after(row["moves"].split()) for row in rows]
+    return Examples(
+        tuple(str(row["id"]) for row in rows),
+        tuple(str(row["game"]) for row in rows),
+        tuple(" ".join(position_words(board)) for board in boards),
+        np.array([row["better"] for row in rows], np.int64),
+        tuple(move_pair(row, turn=board.turn) for row, board in zip(rows, boards, strict=True)),
+        tuple(float(row["margin_cp"]) for row in rows),
+    )
+
+
+def board_after(moves: Iterable[str]) -> chess.Board:
+    """Return the position after these moves, which must be legal: that is not checked."""
+    board = chess.Board()
+    for move in moves:
+        board.push(chess.Move.from_uci(move))
+    return board
+
+
+def move_pair(row: Mapping[str, Any], *, turn: chess.Color) -> tuple[str, str]:
+    """Format the two moves as words in the frame of `turn`, first and second. Which is better is not read."""
+    first, second = (move_word(chess.Move.from_uci(row[name]), turn) for name in ("first", "second"))
+    return first, second
+
+
+@dataclass(frozen=True)
+class PairSet:
+    """A set of comparisons of texts: where its rows are, what they must have, and how each becomes comparisons."""
+
+    origin: Origin
+    about: str
+    columns: tuple[str, ...]
+    reader: Reader
+    options: tuple[str, ...] = ("first", "second")
+    diagnose: Callable[[Labels, Examples], dict[str, float]] = length_control
+    verified: bool = False
+    one_in: int = 1
+    """For sets of hundreds of thousands: about one row in so many is read."""
+
+    def task(self, *, known: Sequence[str] = ()) -> Task:
+        """Return the set as a task; `known` are names of sets that a misspelt one may have meant."""
+
+        def locate(where: Where) -> Located:
+            return locate_rows(self.origin, where, columns=self.columns, known=known)
+
+        def read(spec: Mapping[str, Any], places: Mapping[str, str]) -> Rows:
+            return self.rows(stored_rows(spec, places, columns=self.columns, one_in=self.one_in))
+
+        return Task(
+            name=self.origin.task,
+            family="preference",
+            about=self.about,
+            head="reward",
+            options=lambda: self.options,
+            shared=False,
+            balanced=False,
+            locate=locate,
+            read=read,
+            diagnose=self.diagnose,
+            verified=self.verified,
+            source=f"{self.origin.hub} {self.origin.config}".strip(),
+        )
+
+    def rows(self, stored: Iterable[StoredRow]) -> Rows:
+        """Return the rows as examples; those that make no comparison are counted by reason.
+
+        StepError names a row that is not of this set, and the column.
+        """
+        made: list[tuple[str, Comparison]] = []
+        skipped: Counter[str] = Counter()
+        for row in stored:
+            try:
+                made += [(f"{row.id}:{each.tag}" if each.tag else row.id, each) for each in self.reader(row.values)]
+            except Skipped as reason:
+                skipped[str(reason)] += 1
+            except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+                raise StepError(
+                    f"the task {self.origin.task}: {row.place} is not a row of this set: {error!r}"
+                ) from None
+        return Rows(as_examples(made), skipped=dict(skipped))
+
+
+def as_examples(made: Sequence[tuple[str, Comparison]]) -> Examples:
+    """Return comparisons and their ids as examples. Rows of one group or one prompt are one group.
+
+    Margins are kept where every row has one.
+    """
+    ids = [each for each, _ in made]
+    keys = [[("group", normal(one.group)), ("prompt", normal(one.prompt))] for _, one in made]
+    margins = [one.margin for _, one in made]
+    return Examples(
+        tuple(ids),
+        tuple(groups_of(keys, ids)),
+        tuple(one.prompt for _, one in made),
+        np.array([one.preferred for _, one in made], np.int64),
+        tuple(one.completions for _, one in made),
+        tuple(each for each in margins if each is not None) if None not in margins else (),
+    )
+
+
+CHESS_PREFERENCE = Task(
+    name="chess-preference",
+    family="preference",
+    about="Which of two legal moves is better by the engine, by at least 0.6 pawns; one pair a self-play game.",
+    head="reward",
+    options=lambda: ("first", "second"),
+    shared=False,
+    balanced=False,
+    locate=one_file("chess-preference", "chess-preference.parquet"),
+    read=of_one_file(read_chess_pairs),
+    asset="chess-preference.parquet",
+    diagnose=together(margin_bands(*CHESS_BANDS), capture_control),
+    models="chess",
+)

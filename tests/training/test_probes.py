@@ -1,0 +1,175 @@
+"""Linear probes against a reference optimum, and on raw features."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.optimize import minimize
+from scipy.special import log_softmax
+
+from outgrow.errors import StepError
+from outgrow.training import probes
+from outgrow.training.losses import LOSSES, Loss, Moment, cross_entropy
+
+START = Moment(0.0, shared=True)
+
+
+def made(num_rows=120, width=7, num_options=2, *, seed=0):
+    """Return correlated features of different scales, soft labels, weights of mean 1, and the truth."""
+    rng = np.random.default_rng(seed)
+    features_ND = (
+        rng.normal(size=(num_rows, width)) @ rng.normal(size=(width, width)) * 10.0 ** rng.integers(-2, 3, width)
+    )
+    features_ND += rng.normal(size=width)
+    standard_ND = (features_ND - features_ND.mean(0)) / features_ND.std(0)
+    score_NK = standard_ND @ rng.normal(size=(width, num_options))
+    noisy_NK = score_NK + rng.normal(size=score_NK.shape)
+    weight_N = rng.uniform(0, 2, num_rows)
+    targets_NK = np.exp(log_softmax(noisy_NK, axis=1)).astype(np.float32)
+    return features_ND.astype(np.float32), targets_NK, weight_N / weight_N.mean(), score_NK.argmax(1)
+
+
+def fitted(features_ND, targets_NK, weight_N=None, *, loss="cross-entropy", l2=1e-2, moment=START, **options):
+    weight_N = np.ones(len(targets_NK), np.float32) if weight_N is None else weight_N
+    return probes.fit_probe(
+        features_ND,
+        targets_NK,
+        weight_N,
+        loss=LOSSES[loss] if isinstance(loss, str) else loss,
+        loss_options=options,
+        moment=moment,
+        l2=l2,
+        rng=np.random.default_rng(0),
+    )
+
+
+def reference(features_ND, targets_NK, weight_N, l2):
+    """Return probabilities_NK at the optimum that scipy finds on standardised features, without any gradient of ours."""
+    standard_ND = (features_ND - features_ND.mean(0)) / features_ND.std(0)
+    shape = (features_ND.shape[1], targets_NK.shape[1])
+
+    def predict(flat):
+        return log_softmax(standard_ND @ flat[shape[1] :].reshape(shape) + flat[: shape[1]], axis=1)
+
+    def value(flat):
+        ce_N = -(targets_NK * predict(flat)).sum(1)
+        return (weight_N * ce_N).mean() + l2 / 2 * (flat[shape[1] :] ** 2).sum()
+
+    found = minimize(value, np.zeros((shape[0] + 1) * shape[1]), options={"gtol": 1e-7})
+    return np.exp(predict(found.x)), found.fun
+
+
+@pytest.mark.parametrize("num_options", [2, 5])
+@pytest.mark.parametrize("l2", [1e-3, 0.1])
+def test_fixed_targets_reach_the_reference_optimum(num_options, l2):
+    features_ND, targets_NK, weight_N, _ = made(num_options=num_options)
+    probe = fitted(features_ND, targets_NK, weight_N, l2=l2)
+    expected_NK, value = reference(features_ND.astype(np.float64), targets_NK, weight_N, l2)
+    np.testing.assert_allclose(probe.probabilities(features_ND), expected_NK, atol=2e-4)
+    assert probe.loss == [pytest.approx(value, abs=1e-6)]
+    assert probe.weight_KD.shape == (num_options, 7)
+    assert probe.bias_K.shape == (num_options,)
+
+
+def test_a_weight_counts_like_so_many_rows():
+    features_ND, targets_NK, _, _ = made()
+    twice = fitted(np.concatenate([features_ND, features_ND[:60]]), np.concatenate([targets_NK, targets_NK[:60]]))
+    weight_N = np.where(np.arange(120) < 60, 2.0, 1.0) / 1.5
+    # Standardising sees rows and not weights: give both the same statistics.
+    scaled_ND = (features_ND - features_ND.mean(0)) / features_ND.std(0)
+    doubled_ND = np.concatenate([scaled_ND, scaled_ND[:60]])
+    first = fitted(doubled_ND, np.concatenate([targets_NK, targets_NK[:60]]), l2=1e-9)
+    second = fitted(scaled_ND, targets_NK, weight_N, l2=1e-9)
+    np.testing.assert_allclose(first.probabilities(scaled_ND), second.probabilities(scaled_ND), atol=1e-4)
+    assert len(twice.loss) == 1
+
+
+@pytest.mark.parametrize("loss", ["cross-entropy", "log-entropy"])
+def test_scale_and_shift_of_a_feature_change_nothing(loss):
+    features_ND, targets_NK, _, _ = made()
+    options = {"weight": 0.5, "warmup": 0.2}
+    first = fitted(features_ND, targets_NK, loss=loss, **options)
+    other_ND = (features_ND * np.float32(4.0) + features_ND.std(0)).astype(np.float32)
+    second = fitted(other_ND, targets_NK, loss=loss, **options)
+    np.testing.assert_allclose(first.probabilities(features_ND), second.probabilities(other_ND), atol=1e-3)
+
+
+def test_features_that_repeat_one_another_or_never_vary_are_no_matter():
+    features_ND, targets_NK, _, _ = made()
+    plain = fitted(features_ND, targets_NK, l2=1e-6).probabilities(features_ND)
+    more_ND = np.hstack([features_ND, features_ND, np.full((120, 2), 7.0, np.float32)])
+    probe = fitted(more_ND, targets_NK, l2=1e-6)
+    np.testing.assert_allclose(probe.probabilities(more_ND), plain, atol=1e-2)
+    assert not probe.weight_KD[:, -2:].any()
+
+
+def test_more_features_than_rows():
+    features_ND, targets_NK, _, truth_N = made(40, 100)
+    assert (fitted(features_ND, targets_NK, l2=1e-3).probabilities(features_ND).argmax(1) == targets_NK.argmax(1)).all()
+    assert len(truth_N) == 40
+
+
+def test_hard_separable_labels_without_a_penalty_end_in_a_probe_or_a_clear_error():
+    features_ND, _, _, truth_N = made()
+    probe = fitted(features_ND, np.eye(2, dtype=np.float32)[truth_N], l2=0.0)
+    assert (probe.probabilities(features_ND).argmax(1) == truth_N).all()
+
+
+def test_the_same_call_gives_the_same_bits():
+    features_ND, targets_NK, weight_N, _ = made()
+    for loss, options in (("cross-entropy", {}), ("reverse-kl", {})):
+        first, second = (fitted(features_ND, targets_NK, weight_N, loss=loss, **options) for _ in range(2))
+        assert first.weight_KD.equal(second.weight_KD)
+        assert first.bias_K.equal(second.bias_K)
+
+
+def test_adam_comes_near_the_optimum_of_the_same_penalised_loss(monkeypatch):
+    features_ND, targets_NK, weight_N, _ = made(200)
+    monkeypatch.setattr(probes, "EPOCHS", 2_000)  # at the paper's rate of 1e-3 few rows need many epochs
+    optimum = fitted(features_ND, targets_NK, weight_N, l2=0.05).probabilities(features_ND)
+    by_adam = fitted(features_ND, targets_NK, weight_N, loss=Loss(lambda *a, **o: cross_entropy(*a, **o)), l2=0.05)
+    np.testing.assert_allclose(by_adam.probabilities(features_ND), optimum, atol=0.01)
+    assert len(by_adam.loss) == 20
+    assert by_adam.loss[0] > by_adam.loss[-1]
+
+
+def test_a_target_that_moves_sees_whole_batches_and_the_progress_of_training():
+    features_ND, targets_NK, _, _ = made(300)
+    seen = []
+
+    def target(logits_BK, targets_BK, moment, *, weight):
+        assert not logits_BK.requires_grad
+        seen.append((len(logits_BK), moment.progress, moment.prior, weight))
+        return targets_BK
+
+    fitted(features_ND, targets_NK, loss=Loss(cross_entropy, target), moment=Moment(0.0, True, 0.4), weight=0.7)
+    assert len(seen) == round(200 * 300 / 128)
+    assert {size for size, *_ in seen} == {128}
+    assert [progress for _, progress, *_ in seen] == [step / len(seen) for step in range(len(seen))]
+    assert {rest for _, _, *rest in map(tuple, seen) for rest in [tuple(rest)]} == {(0.4, 0.7)}
+
+
+def test_the_confidence_loss_makes_a_probe_surer_than_its_labels():
+    features_ND, targets_NK, _, _ = made(400)
+    naive = fitted(features_ND, targets_NK, l2=1e-3).probabilities(features_ND)
+    sure = fitted(features_ND, targets_NK, l2=1e-3, loss="confidence", weight=0.75, warmup=0.2)
+    assert sure.probabilities(features_ND).max(1).mean() > naive.max(1).mean() + 0.02
+
+
+def test_rows_and_labels_of_different_number_are_refused():
+    features_ND, targets_NK, _, _ = made()
+    with pytest.raises(StepError, match="119 labels"):
+        fitted(features_ND, targets_NK[1:])
+
+
+def test_features_that_are_no_numbers_are_refused():
+    features_ND, targets_NK, _, _ = made()
+    features_ND[3, 2] = np.nan
+    with pytest.raises(StepError, match="not finite"):
+        fitted(features_ND, targets_NK)
+
+
+def test_probabilities_are_those_of_the_raw_features():
+    probe = probes.Probe(torch.tensor([[1.0, 0.0], [0.0, 2.0]]), torch.tensor([0.5, 0.0]))
+    found = probe.probabilities(np.array([[1.0, 1.0]]))
+    np.testing.assert_allclose(found, [np.exp([1.5, 2.0]) / np.exp([1.5, 2.0]).sum()], rtol=1e-6)
+    assert found.dtype == np.float32
