@@ -15,7 +15,7 @@ copyright = "2026, the authors of outgrow"
 version = release = outgrow.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.viewcode"]
-exclude_patterns = ["notebooks"]
+exclude_patterns = ["_build", "notebooks"]
 suppress_warnings = ["myst.header"]  # the log's headings are dates
 myst_heading_anchors = 3
 default_role = "code"

@@ -17,6 +17,7 @@ from outgrow.dag.store import Store
 from outgrow.models import catalog
 from outgrow.seeds import derive, generator
 from outgrow.spec import Study
+from tests.tiny_text import write_models, write_rows
 
 hypothesis.settings.register_profile("patient", deadline=None)  # a busy machine is no failure
 hypothesis.settings.load_profile("patient")
@@ -121,6 +122,33 @@ def tiny_study(tiny_ladder, tiny_tasks):
             "seeds": (0,),
             "rows": {"supervisor": 48, "student": 48, "link": 32, "test": 60, "tune": 40},
             "training": {"epochs": 2, "batch": 16},
+            "comparisons": (block,),
+        }
+        data |= {name: data[name] | value if name in ("rows", "training") else value for name, value in changes.items()}
+        return Study.model_validate(data)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def text_world(tmp_path_factory):
+    """Return the folders of the tiny language models and of the tiny text tasks."""
+    return write_models(tmp_path_factory.mktemp("models")), write_rows(tmp_path_factory.mktemp("texts"))
+
+
+@pytest.fixture
+def text_study(text_world):
+    """Return a function that makes a study of the tiny language models on a tiny text task."""
+
+    def make(task="sst2", *, methods=("naive",), supervisors=("bert-8",), students=("llama-16",), **changes):
+        block = {"task": task, "supervisors": supervisors, "students": students, "methods": methods}
+        data = {
+            "name": "tiny-text",
+            "seeds": (0,),
+            "models": str(text_world[0]),
+            "data_dir": str(text_world[1]),
+            "rows": {"supervisor": 64, "student": 64, "link": 32, "test": 60, "tune": 40},
+            "training": {"epochs": 2, "batch": 16, "lr": 0.01, "l2": 0.1, "max_tokens": 32},
             "comparisons": (block,),
         }
         data |= {name: data[name] | value if name in ("rows", "training") else value for name, value in changes.items()}

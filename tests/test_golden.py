@@ -15,23 +15,28 @@ from outgrow.dag.work import Runtime
 from outgrow.plan import make_plan
 from outgrow.versions import STEP_VERSIONS
 
-GOLDEN = Path(__file__).parent / "golden" / "chess_tiny.json"
+GOLDEN = Path(__file__).parent / "golden" / "tiny.json"
 LOSS, SHARE = 2e-3, 0.04
 """How far a loss and an accuracy (of 60 rows: two of them) may be off on another machine."""
 
 
-def studies(tiny_study):
-    """Return two studies that go through every kind of step of a study."""
+def studies(tiny_study, text_study):
+    """Return studies that go through every kind of step of a study."""
+    rows = {"supervisor_validation": 16, "student_validation": 16}
+    two = {"supervisors": ("bert-8", "llama-12")}
     return [
         tiny_study("chess-puzzle", methods=["naive-hard"]),
         tiny_study("chess-blunder", methods=["confidence"], training={"lr": "tune"}),
+        text_study(methods=["naive", "lora", "stop-weak", "few-shot-weak"], rows=rows),
+        text_study(methods=["confidence", "ensemble-entropy", "logistic-cleaning"], training={"tuning": "probe"}, **two),
+        text_study("openbookqa", methods=["product", "probe-then-finetune"], training={"l2": "tune"}),
     ]
 
 
-def numbers(tiny_study, store):
+def numbers(tiny_study, text_study, store):
     """Return per kind of step, by title, the numbers that it gave."""
     found = {}
-    for study in studies(tiny_study):
+    for study in studies(tiny_study, text_study):
         summary = run_graph(make_plan(study).targets, store=store, runtime=Runtime())
         assert summary.ok, summary.failures
         for key, step in summary.steps.items():
@@ -40,7 +45,7 @@ def numbers(tiny_study, store):
 
 
 def _kept(outputs):
-    kept = {name: outputs[name] for name in ("accuracy", "lr", "rows", "loss") if name in outputs}
+    kept = {name: outputs[name] for name in ("accuracy", "lr", "l2", "rows", "loss") if name in outputs}
     if "test" in outputs:
         kept["test"] = {name: value for name, value in outputs["test"].items() if isinstance(value, float)}
     return kept
@@ -51,8 +56,8 @@ def golden():
     return json.loads(GOLDEN.read_text(encoding="utf-8"))
 
 
-def test_the_numbers_are_those_of_the_versions(tiny_study, store):
-    found = numbers(tiny_study, store)
+def test_the_numbers_are_those_of_the_versions(tiny_study, text_study, store):
+    found = numbers(tiny_study, text_study, store)
     if os.environ.get("OUTGROW_GOLDEN") == "write":
         whole = {kind: {"version": STEP_VERSIONS[kind], "numbers": rows} for kind, rows in found.items()}
         GOLDEN.write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
@@ -102,5 +107,7 @@ def test_the_golden_run_covers_what_a_study_of_models_goes_through(golden):
         "mine_blunders",
         "assemble_puzzles",
         "assemble_blunders",
+        "mine_preferences",
+        "assemble_preferences",
         "label_file",  # its numbers are the file's
     }

@@ -14,8 +14,8 @@ from outgrow.transforms import entropy
 
 def mean(supervisors: Sequence[Labels]) -> Labels:
     """Return the plain mean of the supervisors' probabilities."""
-    dense_SNK = _aligned(supervisors)
-    return Labels.from_dense(supervisors[0].ids, dense_SNK.mean(0))
+    _check(supervisors)
+    return _sum(supervisors, np.full((len(supervisors), len(supervisors[0])), 1 / len(supervisors)))
 
 
 def entropy_weighted(supervisors: Sequence[Labels]) -> Labels:
@@ -23,19 +23,25 @@ def entropy_weighted(supervisors: Sequence[Labels]) -> Labels:
 
     H is the entropy in nats, so weights of two supervisors of two options differ by a factor of 2 at most.
     """
-    dense_SNK = _aligned(supervisors)
-    certainty_SN = np.exp(-np.stack([entropy(each) for each in dense_SNK]))
-    weight_SN = certainty_SN / certainty_SN.sum(0)
-    return Labels.from_dense(supervisors[0].ids, (weight_SN[:, :, None] * dense_SNK).sum(0))
+    _check(supervisors)
+    ids = supervisors[0].ids
+    certainty_SN = np.stack([np.exp(-entropy(each.take(ids).dense().astype(np.float64))) for each in supervisors])
+    return _sum(supervisors, certainty_SN / certainty_SN.sum(0))
 
 
-def _aligned(supervisors: Sequence[Labels]) -> np.ndarray:
+def _sum(supervisors: Sequence[Labels], weight_SN: np.ndarray) -> Labels:
+    ids = supervisors[0].ids
+    total_NK = np.zeros((len(ids), supervisors[0].num_options))
+    for each, weight_N in zip(supervisors, weight_SN, strict=True):  # one at a time: N x K may be large
+        total_NK += weight_N[:, None] * each.take(ids).dense()
+    return Labels.from_dense(ids, total_NK)
+
+
+def _check(supervisors: Sequence[Labels]) -> None:
     if len(supervisors) < 2:
         raise StepError("an ensemble of supervisors needs at least two of them")
     if len({each.num_options for each in supervisors}) > 1:
         raise StepError("the supervisors' labels are over different numbers of options")
-    ids = supervisors[0].ids
-    return np.stack([each.take(ids).dense().astype(np.float64) for each in supervisors])
 
 
 POOLS: Mapping[str, Callable[[Sequence[Labels]], Labels]] = {"mean": mean, "entropy": entropy_weighted}

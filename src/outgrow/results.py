@@ -223,6 +223,8 @@ def _warnings(read: list[dict[str, Artefact]], summary: Summary) -> tuple[str, .
     found += sorted({f"CHEATING: {what}" for each in students for what in each.get("cheating", [])})
     if any(each.get("lr_at_edge") for each in students):
         found.append("the best learning rate lies at the edge of its grid: a better one may lie beyond")
+    if any(each.get("l2_at_edge") for each in students):
+        found.append("the best penalty of the probe lies at the edge of its grid: a better one may lie beyond")
     machines = [each.record["provenance"] for cell in read for each in cell.values()]
     for what, kinds in (
         ("devices", {each["device"] for each in machines}),

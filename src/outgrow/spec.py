@@ -87,7 +87,7 @@ class Training(Spec):
     """Rank of the additions, where `tuning` is `lora`."""
     lora_alpha: Annotated[float, Field(gt=0)] = 16.0
     """They are scaled by this over the rank."""
-    l2: Annotated[float, Field(ge=0)] = 1e-3
+    l2: Annotated[float, Field(ge=0)] | Literal["tune"] = "tune"
     """Penalty of a linear probe on standardised features."""
     head: Literal["unembedding", "zero"] = "unembedding"
     """Where class rows start: at the unembedding rows of the answer tokens where the model has them, or at zero."""
@@ -184,18 +184,17 @@ class OwnTask(Spec):
     @field_validator("text")
     @classmethod
     def _template(cls, text: str) -> str:
-        bare = text.replace("{{", "").replace("}}", "")
-        rest = COLUMN.sub("", bare)
+        rest = COLUMN.sub("", text)
         if "{" in rest or "}" in rest:
             raise ValueError("write a column as {name}, letters, digits, blanks, - and _ only, and a brace as {{ or }}")
-        if not COLUMN.search(bare):
+        if not any(found[1] for found in COLUMN.finditer(text)):
             raise ValueError("text names no column: write at least one as {name}")
         return text
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns that the template names, `option` among them where it does."""
-        return tuple(dict.fromkeys(COLUMN.findall(self.text.replace("{{", "").replace("}}", ""))))
+        return tuple(dict.fromkeys(found[1] for found in COLUMN.finditer(self.text) if found[1]))
 
     def plain(self) -> dict[str, Any]:
         """Return what changes numbers: neither where files lie nor what is said about the task."""
@@ -203,7 +202,8 @@ class OwnTask(Spec):
 
 
 OPTION = "option"
-COLUMN = re.compile(r"\{(\w[\w -]*)\}")
+COLUMN = re.compile(r"\{\{|\}\}|\{(\w[\w -]*)\}")
+"""A brace written twice, or a column of a template."""
 
 
 class Study(Spec):

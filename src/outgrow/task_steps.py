@@ -18,6 +18,8 @@ from outgrow.versions import step
 LEARNING_RATES = {"ladder": (1.25e-4, 2.5e-4, 5e-4, 1e-3, 2e-3), "full": (1e-5, 3e-5, 1e-4, 3e-4, 1e-3)}
 """The grid of a `tune` step where a study names none: small models trained for the purpose, and others."""
 LORA_RATES = (1e-4, 3e-4, 1e-3, 3e-3)
+PENALTIES = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
+"""The grid of a probe's l2."""
 SAID_ELSEWHERE = ("lr", "lr_grid", "stop", "tune_seeds", "checks", "l2")
 """Settings of training that other parts of a spec, or other steps, tell."""
 UNTUNED = {"tuning": "full", "head": "zero", "dropout": 0.0}
@@ -114,20 +116,35 @@ class TaskSteps:
         if tuning in PROBED or "features" in method.requires:
             inputs["features"] = self.features(name)
         if tuning == "probe":
-            return self._probe(spec, inputs, title, method)
+            return self._probe(name, spec, inputs, title, method)
         if tuning == "probe-then-full":
-            inputs["probe"] = self._probe(spec, dict(inputs), f"probe before {title}", method)
+            inputs["probe"] = self._probe(name, spec, dict(inputs), f"probe before {title}", method)
         spec |= {"training": self._settings(method), "keep_weights": keep}
         spec |= self._rate(name, tuning, inputs)
         return self._model_step("finetune", name, spec, inputs, title, method)
 
-    def _probe(self, spec: Mapping[str, Any], inputs: Mapping[str, Step], title: str, method: Method) -> Step:
+    def _probe(
+        self, name: str, spec: Mapping[str, Any], inputs: dict[str, Step], title: str, method: Method
+    ) -> Step:
         if spec["validation"]:
             raise UsageError(
                 f"{self.task.name}: a probe is fit to its optimum and cannot stop early: set training.stop to last"
             )
-        whole = self._task_spec | dict(spec) | {"l2": self.training.l2} | _own(method)
+        whole = self._task_spec | dict(spec) | _own(method)
+        if self.training.l2 == "tune":
+            inputs["tune"] = self._tune_probe(name)
+        else:
+            whole["l2"] = self.training.l2
         return step("probe", whole, {"task": self.source, **inputs}, title=title, places=_own_place(method))
+
+    def _tune_probe(self, name: str) -> Step:
+        spec = self._task_spec | self._learning(["tune_fit"], METHODS["naive"], None) | {"evaluate": "tune_score"}
+        inputs = {"task": self.source, "features": self.features(name)}
+        runs = {}
+        for l2 in PENALTIES:
+            title = f"tune probe of {name} at {l2:g}, {self.task.name}"
+            runs[f"run_{l2:g}"] = step("probe", spec | {"l2": l2, "seed": 0}, inputs, title=title)
+        return step("tune", {"setting": "l2"}, runs, title=f"tune probe of {name}, {self.task.name}")
 
     def _prompt(self, name: str, method: Method, labels: Mapping[str, Step], title: str) -> Step:
         settings = self._settings(METHODS["naive"])

@@ -106,8 +106,9 @@ def confidence_filter(labels: Labels, given: Given, *, keep: float) -> Weighted:
 def confidence_weights(labels: Labels, given: Given, *, power: float) -> Weighted:
     """Weigh every row by (p_1 - p_2)^power, p_1 and p_2 the probabilities of its two most probable options."""
     del given
-    top_N2 = -np.sort(-labels.dense().astype(np.float64), axis=1)[:, :2]
-    margin_N = (top_N2[:, 0] - top_N2[:, 1]) ** power
+    stored_NT = labels.probabilities_NT.astype(np.float64)  # most probable first
+    left_N1 = np.clip(1 - stored_NT[:, :1], 0, None) / max(labels.num_options - 1, 1)  # a lone stored option's others
+    margin_N = (stored_NT[:, 0] - np.hstack([stored_NT, left_N1])[:, 1]) ** power
     if not margin_N.any():
         raise StepError("every weak label is a tie: there is no confidence to weigh rows by")
     return Weighted(labels, (margin_N / margin_N.mean()).astype(np.float32))

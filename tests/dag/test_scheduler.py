@@ -61,9 +61,10 @@ def test_inline_and_workers_leave_the_same_records(tmp_path, calls):
         assert (one.folder / "value.txt").read_bytes() == (other.folder / "value.txt").read_bytes()
 
 
-def test_progress_of_a_worker_arrives(store, calls):
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_progress_within_a_step_arrives(store, calls, jobs):
     events = []
-    run(diamond(calls), store, jobs=2, on_event=events.append)
+    run(diamond(calls), store, jobs=jobs, on_event=events.append)
     seen = {(each.step.title, each.done, each.total, each.unit) for each in events if each.kind == "progress"}
     assert seen == {(name, 1, 1, "sums") for name in ("left", "right", "top")}
 

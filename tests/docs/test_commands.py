@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -43,7 +44,7 @@ def is_done_already(command: str, block: Block) -> bool:
     if install is None:
         return False
     words = install["what"].split()
-    for name, value in zip(words, words[1:], strict=False):
+    for name, value in pairwise(words):
         if name == "-c":
             assert (ROOT / value).is_file(), f"{block.place}: there is no {value}"
         if name == "-e":

@@ -5,8 +5,9 @@ import shutil
 
 import pytest
 
-from outgrow.errors import UsageError
-from outgrow.models.catalog import LADDERS, count_parameters, find_model, fingerprint, ladder
+from outgrow.errors import StepError, UsageError
+from outgrow.models.catalog import LADDERS, count_parameters, find_model, fingerprint, ladder, local_folder
+from outgrow.models.sizes import non_embedding
 
 
 def test_a_ladder_is_in_order_of_size(tiny_ladder):
@@ -70,3 +71,61 @@ def test_the_card_of_a_shipped_model_tells_the_truth_about_its_file(path):
     card = json.loads(path.read_text())
     assert card["parameters"] == count_parameters(path.parent / "model.safetensors")
     assert card["size"] == path.parent.name
+
+
+def test_encoders_are_models_and_others_are_refused_by_name(tiny_ladder, tmp_path):
+    shutil.copytree(tiny_ladder["tiny-8"], tmp_path / "mine")
+    config = tmp_path / "mine" / "config.json"
+    data = json.loads(config.read_text())
+    assert find_model(str(tmp_path / "mine")).kind == "causal"
+    for architecture, model_type in (("BertModel", "bert"), ("RobertaForMaskedLM", "roberta")):
+        config.write_text(json.dumps(data | {"architectures": [architecture], "model_type": model_type}))
+        find_model.cache_clear()
+        assert find_model(str(tmp_path / "mine")).kind == "encoder"
+    config.write_text(json.dumps(data | {"architectures": ["T5ForConditionalGeneration"], "model_type": "t5"}))
+    find_model.cache_clear()
+    with pytest.raises(UsageError, match="is a T5ForConditionalGeneration, not a causal language model and not an enc"):
+        find_model(str(tmp_path / "mine"))
+
+
+def test_a_tokenizer_of_other_files_will_do_and_counts_in_the_fingerprint(tiny_ladder, tmp_path):
+    shutil.copytree(tiny_ladder["tiny-8"], tmp_path / "mine")
+    (tmp_path / "mine" / "tokenizer.json").rename(tmp_path / "mine" / "vocab.txt")
+    before = find_model(str(tmp_path / "mine")).fingerprint
+    (tmp_path / "mine" / "vocab.txt").write_text("other")
+    assert fingerprint(tmp_path / "mine") != before
+
+
+def test_a_shard_that_is_not_there_is_named(tiny_ladder, tmp_path):
+    shutil.copytree(tiny_ladder["tiny-8"], tmp_path / "mine")
+    index = {"weight_map": {"a": "model.safetensors", "b": "model-00002-of-00002.safetensors"}}
+    (tmp_path / "mine" / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(UsageError, match=r"it has no model-00002-of-00002\.safetensors"):
+        find_model(str(tmp_path / "mine"))
+
+
+def test_a_worker_gets_the_folder_of_the_model_that_was_planned(tiny_ladder, tmp_path):
+    shutil.copytree(tiny_ladder["tiny-8"], tmp_path / "mine")
+    model = find_model(str(tmp_path / "mine"))
+    assert local_folder(model.places["model"], model.fingerprint) == tmp_path / "mine"
+    (tmp_path / "mine" / "tokenizer.json").write_text("{}")
+    with pytest.raises(StepError, match="has changed since the study was planned"):
+        local_folder(model.places["model"], model.fingerprint)
+
+
+@pytest.mark.parametrize(
+    "left_out",
+    [
+        ("bert.embeddings.word_embeddings.weight", [100, 8]),
+        ("model.embed_tokens.weight", [100, 8]),
+        ("embed_out.weight", [100, 8]),
+        ("lm_head.weight", [100, 8]),
+        ("gpt_neox.layers.0.attention.bias", [1, 1, 64, 64]),
+        ("h.0.attn.bias", [1, 1, 64, 64]),
+        ("gpt_neox.layers.0.attention.rotary_emb.inv_freq", [8]),
+    ],
+    ids=lambda pair: pair[0],
+)
+def test_neither_embeddings_nor_stored_tables_count(left_out):
+    kept = {"layer.0.attention.dense.weight": [4, 8], "layer.0.attention.dense.bias": [4]}
+    assert non_embedding(kept | dict([left_out])) == 36

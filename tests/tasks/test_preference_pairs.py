@@ -109,7 +109,7 @@ def test_rows_without_margins_have_no_bands():
 
 def test_a_move_that_captures_is_seen_in_the_position():
     texts = ("Ke1 Pd4 ke8 pe5 castle:- ep:- ?",) * 3
-    examples = rows_of([("d4e5", "e1e2"), ("e1e2", "d4e5"), ("e1e2", "e1d1")], [0, 0, 0], texts=texts)
+    examples = rows_of([(" d4e5", " e1e2"), (" e1e2", " d4e5"), (" e1e2", " e1d1")], [0, 0, 0], texts=texts)
     labels = labels_of(examples, [1, 0], [0, 1], [1, 0])
     assert capture_control(labels, examples) == {
         "capture_control": pytest.approx((1 + 0 + 0.5) / 3),

@@ -41,12 +41,12 @@ def test_a_chess_pair_is_a_position_and_two_move_words_in_the_mover_s_frame(tmp_
     examples = read_chess_pairs(tmp_path / "p.parquet")
     assert examples.ids == ("p-1", "p-2")
     assert examples.groups == ("1", "2")
-    assert examples.completions == (("e2e4", "a2a3"), ("e2e4", "a2a3"))  # Black's moves from Black's side
+    assert examples.completions == ((" e2e4", " a2a3"), (" e2e4", " a2a3"))  # Black's moves from Black's side
     assert examples.truth_N.tolist() == [0, 1]
     assert examples.margins == (100.0, 250.0)
     for text, moves in zip(examples.texts, examples.completions, strict=True):
         board = board_of(text.split())
-        assert all(chess.Move.from_uci(move) in board.legal_moves for move in moves)
+        assert all(chess.Move.from_uci(move.strip()) in board.legal_moves for move in moves)
 
 
 def test_the_text_of_a_pair_does_not_depend_on_which_move_is_better(tmp_path):
@@ -166,3 +166,18 @@ def test_names_are_unique_and_say_where_rows_come_from():
     for task in PREFERENCE_TASKS:
         assert task.asset or task.source
         assert task.num_options >= 2
+
+
+def test_a_pair_is_read_by_the_ladder_as_the_position_and_then_the_move(tmp_path):
+    from outgrow.chess.encoding import word_ids, write_tokenizer
+    from outgrow.models.loading import load_tokenizer
+    from outgrow.training.batches import encode
+
+    write_rows([pair(1, "", "e2e4", "g1f3")], tmp_path / "p", schema=TASK_SCHEMA)
+    examples = read_chess_pairs(tmp_path / "p")
+    write_tokenizer(tmp_path)
+    inputs = encode(load_tokenizer(tmp_path), examples, head="completion", limit=512)
+    batch = inputs.batch(np.array([0]))
+    words = [[*examples.texts[0].split(), move.strip()] for move in examples.completions[0]]
+    assert batch.flat_T.tolist() == [word_ids()[word] for each in words for word in each]
+    assert inputs.scored_S.tolist() == [len(words[0]) - 1] * 2  # the move alone is scored

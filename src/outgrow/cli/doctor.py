@@ -1,5 +1,6 @@
 """`outgrow doctor`: what is installed, what is missing, and what to type."""
 
+import os
 import platform
 import shutil
 from collections.abc import Iterator
@@ -20,6 +21,9 @@ from outgrow.tasks import ASSETS, TASKS
 PACKAGES = ("transformers", "safetensors", "pyarrow", "numpy", "scipy", "pydantic", "chess")
 ROOM = 2_000_000_000
 """Bytes that a store should have free."""
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+PATIENCE = 3.0
+"""Seconds that the hub may take to answer."""
 STYLES = {"good": "green", "note": "yellow", "missing": "red"}
 
 
@@ -61,6 +65,9 @@ def findings(store: Path) -> Iterator[Finding]:
     yield from _memory()
     yield _disk(store)
     yield from _assets()
+    yield _kaleido()
+    yield _browser()
+    yield _hub()
 
 
 def _torch() -> Finding:
@@ -87,6 +94,40 @@ def _stockfish() -> Finding:
     except EngineMissingError:
         remedy = "apt-get install stockfish (or brew install stockfish)"
         return Finding("Stockfish", "note", "not installed; only outgrow ladder needs it", remedy)
+
+
+def _kaleido() -> Finding:
+    try:
+        return Finding("kaleido", "good", version("kaleido"))
+    except PackageNotFoundError:
+        told = "not installed; only figures as files need it (outgrow report --figures)"
+        return Finding("kaleido", "note", told, "pip install 'outgrow[figures]'")
+
+
+def _browser() -> Finding:
+    named = os.environ.get("BROWSER_PATH", "")
+    found = named if Path(named).is_file() else next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found:
+        return Finding("Chromium", "good", found)
+    told = "not found; only figures as files need it (outgrow report --figures)"
+    return Finding("Chromium", "note", told, "install Chromium or Chrome, or name it in BROWSER_PATH")
+
+
+def _hub() -> Finding:
+    import urllib.request
+    from urllib.parse import urlsplit
+
+    address = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
+    needed = "only tasks and models that come from it need it, and what was fetched before stays usable"
+    if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
+        return Finding("hub", "note", f"not asked, as HF_HUB_OFFLINE is set; {needed}")
+    try:
+        request = urllib.request.Request(address, method="HEAD")
+        with urllib.request.urlopen(request, timeout=PATIENCE):
+            return Finding("hub", "good", f"{urlsplit(address).netloc} answers")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        return Finding("hub", "note", f"{urlsplit(address).netloc} cannot be reached ({reason}); {needed}")
 
 
 def _memory() -> Iterator[Finding]:

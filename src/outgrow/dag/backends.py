@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from multiprocessing.connection import Connection, wait
@@ -23,8 +23,12 @@ from outgrow.dag.work import Order, Outcome, Runtime, perform
 
 SINGLE_THREADED = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
 
-Report = Outcome | tuple[str, int, int, str]
-"""Either how an order ended, or how far one is: (key, done, total, unit)."""
+Progress = tuple[str, int, int, str]
+"""How far an order is: (key, done, total, unit)."""
+Report = Outcome | Progress
+"""Either how an order ended, or how far one is."""
+SELDOM = 0.2
+"""Seconds between two reports of how far an order is."""
 
 
 class Backend(Protocol):
@@ -47,8 +51,10 @@ class Inline:
 
     capacity = 1
 
-    def __init__(self, store: Store, runtime: Runtime) -> None:
-        self._store, self._runtime = store, runtime
+    def __init__(
+        self, store: Store, runtime: Runtime, on_progress: Callable[[Progress], None] = lambda report: None
+    ) -> None:
+        self._store, self._runtime, self._on_progress = store, runtime, on_progress
         self._order: Order | None = None
         os.environ.update(SINGLE_THREADED)
 
@@ -57,12 +63,13 @@ class Inline:
         self._order = order
 
     def reports(self, timeout: float) -> Iterator[Report]:
-        """Do the order now."""
+        """Do the order now; how far it is cannot be yielded meanwhile, and goes to `on_progress`."""
         order, self._order = self._order, None
         if order is None:
             time.sleep(timeout)
         else:
-            yield perform(order, store=self._store, runtime=self._runtime)
+            progress = _seldom(order.key, self._on_progress)
+            yield perform(order, store=self._store, runtime=self._runtime, progress=progress)
 
     def close(self) -> None:
         """Nothing is held."""
@@ -181,7 +188,6 @@ def serve(*, pipe: int, driver: int, root: str, runtime: dict[str, Any]) -> None
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's to handle
     threading.Thread(target=_die_with, args=(driver,), daemon=True).start()
     connection, store, how = Connection(pipe), Store(root), Runtime(**runtime)
-    last_report = 0.0
 
     def tell(message: Any) -> None:
         try:
@@ -194,15 +200,21 @@ def serve(*, pipe: int, driver: int, root: str, runtime: dict[str, Any]) -> None
             order = Order(**json.loads(connection.recv_bytes()))
         except (EOFError, OSError):
             return
-
-        def progress(done: int, total: int, unit: str, key: str = order.key) -> None:
-            nonlocal last_report
-            if done == total or time.monotonic() - last_report > 0.2:
-                last_report = time.monotonic()
-                tell([key, done, total, unit])
-
-        outcome = perform(order, store=store, runtime=how, progress=progress)
+        outcome = perform(order, store=store, runtime=how, progress=_seldom(order.key, tell))
         tell(asdict(outcome))
+
+
+def _seldom(key: str, tell: Callable[[Progress], None]) -> Callable[[int, int, str], None]:
+    """Return what a step tells how far it is, of which now and then something is passed on, and the end always."""
+    last = 0.0
+
+    def progress(done: int, total: int, unit: str) -> None:
+        nonlocal last
+        if done == total or time.monotonic() - last > SELDOM:
+            last = time.monotonic()
+            tell((key, done, total, unit))
+
+    return progress
 
 
 def _die_with(driver: int) -> None:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
-from outgrow.dag.backends import Backend, Inline, Processes
+from outgrow.dag.backends import Backend, Inline, Processes, Progress
 from outgrow.dag.step import Step, closure
 from outgrow.dag.store import DamagedArtefactError, Store
 from outgrow.dag.work import Order, Outcome, Runtime
@@ -63,7 +63,7 @@ def run_graph(
     graph = _Graph(targets, store, on_event)
     if graph.unfinished():
         store.prepare()
-        with _backend(store, runtime) as backend:
+        with _backend(store, runtime, graph.show_progress) as backend:
             graph.run(backend)
     return graph.summary
 
@@ -74,8 +74,8 @@ def survey(targets: Iterable[Step], *, store: Store) -> Summary:
 
 
 @contextmanager
-def _backend(store: Store, runtime: Runtime) -> Iterator[Backend]:
-    backend: Backend = Inline(store, runtime) if runtime.jobs == 1 else Processes(store, runtime)
+def _backend(store: Store, runtime: Runtime, on_progress: Callable[[Progress], None]) -> Iterator[Backend]:
+    backend: Backend = Inline(store, runtime, on_progress) if runtime.jobs == 1 else Processes(store, runtime)
     try:
         yield backend
     finally:
@@ -118,6 +118,11 @@ class _Graph:
         """Return whether anything is left to do or under way."""
         return any(status in ("waiting", "running") for status in self._status.values())
 
+    def show_progress(self, report: Progress) -> None:
+        """Say how far a step is."""
+        key, done, total, unit = report
+        self._on_event(Event("progress", self._steps[key], done=done, total=total, unit=unit))
+
     def run(self, backend: Backend) -> None:
         """Hand out what is ready and take in what comes back, until nothing is left."""
         for key, message in self._damaged.items():
@@ -132,8 +137,7 @@ class _Graph:
                     outcomes.append(report)
                     self._settle(report)
                 else:
-                    key, done, total, unit = report
-                    self._on_event(Event("progress", self._steps[key], done=done, total=total, unit=unit))
+                    self.show_progress(report)
             running -= len(outcomes)
             busy = sum(outcome.status == "busy" for outcome in outcomes)
             if busy and busy == len(outcomes) == len(self._ready):

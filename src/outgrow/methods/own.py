@@ -44,6 +44,8 @@ def own_method(path: str) -> Method:
 
 def own_module(path: str, sha256: str) -> OwnModule:
     """Return what the file defines, after checking that it is still the one that the study was planned with."""
+    if not Path(path).is_file():
+        raise StepError(f"the method file {path} is not there any more: put it back, or plan the study again")
     if hashlib.sha256(Path(path).read_bytes()).hexdigest() != sha256:
         raise StepError(f"the method file {path} has changed since the study was planned: run the study again")
     try:

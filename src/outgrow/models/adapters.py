@@ -1,5 +1,6 @@
 """LoRA: low-rank updates of a frozen backbone's linear layers, by peft (Hu et al. 2021)."""
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -29,7 +30,8 @@ def add_adapter(backbone: PreTrainedModel, adapter: Adapter) -> None:
 
     scale: dict[str, Any] = {"r": adapter.rank, "lora_alpha": adapter.alpha, "lora_dropout": adapter.dropout}
     config = LoraConfig(target_modules="all-linear", **scale)
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # it says that it adapts itself to transposed layers (GPT-2)
         torch.manual_seed(adapter.seed)
         inject_adapter_in_model(config, backbone)
     for name, parameter in backbone.named_parameters():

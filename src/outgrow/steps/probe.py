@@ -18,6 +18,7 @@ def probe(context: Context) -> dict[str, Any]:
     desk, spec = Desk(context), context.spec
     torch.set_num_threads(context.runtime.threads)
     found = targets(desk, desk.examples(*spec["train"]["splits"]))
+    l2 = context.inputs["tune"].outputs["l2"] if "tune" in context.inputs else spec["l2"]
     fitted = fit_probe(
         desk.features(found.examples),
         found.labels.dense(),
@@ -25,12 +26,14 @@ def probe(context: Context) -> dict[str, Any]:
         loss=loss_of(desk),
         loss_options=spec["loss_options"],
         moment=found.moment,
-        l2=spec["l2"],
+        l2=l2,
         rng=generator(spec["seed"], "batches", desk.task.name),
     )
     save_file({"weight": fitted.weight_KD, "bias": fitted.bias_K}, context.folder / "weights.safetensors")
     return {
         "test": desk.score(spec["evaluate"], lambda rows: fitted.probabilities(desk.features(rows))),
+        "l2": l2,
+        "l2_at_edge": "tune" in context.inputs and context.inputs["tune"].outputs["at_edge"],
         "loss": fitted.loss,
         **told(found),
     }

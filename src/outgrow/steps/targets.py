@@ -41,6 +41,7 @@ def targets(desk: Desk, examples: Examples) -> Targets:
         balanced=desk.task.balanced,
         features_ND=desk.features(examples) if "features" in desk.context.inputs else None,
         truth_N=examples.truth_N if any(each.sees_truth for each, _ in steps) else None,
+        counts_N=np.array([len(each) for each in examples.completions]) if examples.completions else None,
     )
     found = transformed(labels, steps, given)
     learned = found.labels.hard() if kind["hard"] else found.labels

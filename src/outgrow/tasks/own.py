@@ -51,9 +51,7 @@ def filled(template: str, values: Row) -> str:
 
     Values are put in as they are: braces in them mean nothing, and nothing of a value but its text can be reached.
     """
-    parts = template.replace("{{", "\0").replace("}}", "\1")
-    text = COLUMN.sub(lambda found: str(values[found[1]]).replace("\0", "").replace("\1", ""), parts)
-    return text.replace("\0", "{").replace("\1", "}")
+    return COLUMN.sub(lambda found: str(values[found[1]]) if found[1] else found[0][0], template)
 
 
 def _options(own: OwnTask, row: Row) -> list[str]:

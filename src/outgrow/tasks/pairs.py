@@ -96,7 +96,7 @@ def capture_control(labels: Labels, examples: Examples) -> Figures:
 def _captures(position: str, moves: Sequence[str]) -> list[int]:
     # Theirs are the lower-case pieces; a pawn that takes in passing is not seen, which is one capture in hundreds.
     theirs = {word[1:] for word in position.split() if len(word) == 3 and word[0].islower()}
-    found = [option for option, move in enumerate(moves) if move[2:4] in theirs]
+    found = [option for option, move in enumerate(moves) if move.strip()[2:4] in theirs]
     return found or list(range(len(moves)))
 
 

@@ -51,8 +51,11 @@ def board_after(moves: Iterable[str]) -> chess.Board:
 
 
 def move_pair(row: Mapping[str, Any], *, turn: chess.Color) -> tuple[str, str]:
-    """Format the two moves as words in the frame of `turn`, first and second. Which is better is not read."""
-    first, second = (move_word(chess.Move.from_uci(row[name]), turn) for name in ("first", "second"))
+    """Format the two moves as words in the frame of `turn`, first and second. Which is better is not read.
+
+    Each begins with a blank, as completions do: prompt and completion are one text.
+    """
+    first, second = (f" {move_word(chess.Move.from_uci(row[name]), turn)}" for name in ("first", "second"))
     return first, second
 
 

@@ -51,11 +51,13 @@ def fit_probe(
     moment: Moment,
     l2: float,
     rng: np.random.Generator,
+    always_adam: bool = False,
     device: str = "cpu",
 ) -> Probe:
     """Return the probe of this loss; StepError where the rows do not match or nothing finite comes out.
 
-    `rng` deals out Adam's batches; LBFGS draws nothing.
+    `rng` deals out Adam's batches; LBFGS draws nothing. `always_adam`: fixed targets too, so that a loss whose target
+    moves is compared with one that was trained alike, 200 epochs from zero being short of the optimum.
     """
     if not len(features_ND) == len(targets_NK) == len(weight_N):
         raise StepError(f"{len(features_ND)} rows of features have {len(targets_NK)} labels: each row needs its own")
@@ -65,7 +67,7 @@ def fit_probe(
     scale_D[scale_D == 0] = 1.0  # a feature that never varies gets no weight anyway
     standard_ND = (features_ND - centre_D) / scale_D
     arrays = [torch.from_numpy(np.asarray(each)).to(device) for each in (standard_ND, targets_NK, weight_N)]
-    if loss.rows is cross_entropy and loss.target is None:
+    if loss.rows is cross_entropy and loss.target is None and not always_adam:
         weight_KD, bias_K, course = fit_by_lbfgs(*arrays, l2=l2)
     else:
         weight_KD, bias_K, course = fit_by_adam(

@@ -1,0 +1,86 @@
+"""The protocol on text tasks with language models: every method of the table, every tuning, encoders as supervisors."""
+
+import pytest
+
+from outgrow.api import run_plan
+from outgrow.dag.step import closure
+from outgrow.dag.store import Store
+from outgrow.methods import METHODS
+from outgrow.plan import make_plan
+from outgrow.results import Results
+
+LADDER = ("bert-8", "llama-12", "llama-16")
+STOPPING = {"supervisor_validation": 16, "student_validation": 16}
+
+
+def finished(study, store):
+    plan = make_plan(study)
+    summary = run_plan(plan, store=store)
+    assert summary.ok, [failure.message for failure in summary.failures.values()]
+    return Results(plan, store)
+
+
+@pytest.fixture(scope="module")
+def shared_store(tmp_path_factory):
+    return Store(tmp_path_factory.mktemp("text") / "store")
+
+
+def test_every_method_ends_in_a_comparison(text_study, shared_store):
+    study = text_study(methods=tuple(METHODS), supervisors=LADDER[:2], students=LADDER[2:], rows=STOPPING)
+    results = finished(study, shared_store)
+    assert {each.method for each in results.comparisons} == set(METHODS)
+    told = {each.method: [w for w in each.warnings if w.startswith("CHEATING")] for each in results.comparisons}
+    assert {name for name, warnings in told.items() if warnings} == {n for n, m in METHODS.items() if m.told}
+
+
+def test_ceilings_know_nothing_of_methods_but_what_they_tune(text_study):
+    plan = make_plan(text_study(methods=tuple(METHODS), supervisors=LADDER[:2], students=LADDER[2:], rows=STOPPING))
+    for cell in plan.cells:
+        spec = cell.ceiling.spec
+        assert (spec["loss"], spec["train"]["labels"], spec["validation"]) == ("cross-entropy", "truth", None)
+    by_method = {cell.method: cell.ceiling.key for cell in plan.cells}
+    apart = {name for name, key in by_method.items() if key != by_method["naive"]}
+    assert apart == {name for name, method in METHODS.items() if method.tuning not in ("", "none")}
+
+
+@pytest.mark.parametrize("tuning", ["full", "lora", "probe", "probe-then-full"])
+@pytest.mark.parametrize("task", ["sst2", "openbookqa"])
+def test_a_model_learns_what_the_words_tell(text_study, shared_store, task, tuning):
+    training = {"tuning": tuning, "epochs": 6}
+    results = finished(text_study(task, training=training, rows={"student": 200}), shared_store)
+    (row,) = results.table()
+    assert row["ceiling"] > 0.75
+    assert 0 <= row["natural_accuracy"] <= 1
+    weak = results.plan.cells[0].weak
+    assert weak.spec["train"]["labels"] == "truth"
+
+
+def test_an_untuned_causal_model_is_read_by_its_answer_tokens_and_an_encoder_is_not(text_study, shared_store):
+    results = finished(text_study(supervisors=LADDER[:1], students=LADDER[:2]), shared_store)
+    assert {row["student"]: row["zero_shot"] is None for row in results.table()} == {"bert-8": True, "llama-12": False}
+
+
+def test_a_probe_study_forwards_every_model_once(text_study):
+    study = text_study(
+        methods=("naive", "confidence", "knn-cleaning"),
+        supervisors=LADDER[:2],
+        students=LADDER,
+        training={"tuning": "probe"},
+        seeds=(0, 1, 2),
+    )
+    steps = closure(make_plan(study).targets).values()
+    assert sorted(each.title for each in steps if each.kind == "features") == sorted(
+        f"features of {name}, sst2" for name in LADDER
+    )
+
+
+def test_several_supervisors_are_pooled_on_test_too(text_study, shared_store):
+    results = finished(text_study(methods=("ensemble-mean",), supervisors=LADDER[:2]), shared_store)
+    (row,) = results.table()
+    assert row["supervisor"] == "bert-8 + llama-12"
+    assert 0.4 <= row["weak"] <= 1
+
+
+def test_of_one_supervisor_nothing_is_pooled(text_study):
+    with pytest.raises(Exception, match="several supervisors"):
+        make_plan(text_study(methods=("ensemble-mean",)))
