@@ -16,6 +16,7 @@ from outgrow.examples import Labels
 from outgrow.methods import METHODS, Method, check_method, find_method, own_module
 from outgrow.pooling import POOLS
 from outgrow.seeds import generator
+from outgrow.spec import Training
 from outgrow.tasks import find_task
 from outgrow.training.losses import LOSSES
 from outgrow.transforms import TRANSFORMS, Given, transformed
@@ -35,6 +36,7 @@ def test_every_method_names_things_that_exist(name):
     assert {each for each, _ in method.transforms} <= set(TRANSFORMS)
     assert method.pool in ("", *POOLS)
     assert not method.module
+    assert Training.model_validate(dict(method.training))
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -222,6 +224,16 @@ def test_a_method_of_ones_own_may_be_data_alone(own_file):
         (PLAIN.format(", transforms=(('knn', {}),)"), "there is no label transform 'knn'"),
         (PLAIN.format(", requires=('feature',)"), "there is no requirement 'feature': choose from shared-options"),
         (PLAIN.format(", control='naiv'"), "control is 'naiv'"),
+        (PLAIN.format(", training={'weight_deca': 0.1}"), r"training\.weight_deca: Extra inputs"),
+        (PLAIN.format(", training={'ema': 2}"), r"training\.ema: Input should be less than 1"),
+        (
+            PLAIN.format(", transforms=(('sharpen', {'pow': 2}),)"),
+            "the transform 'sharpen' cannot be called .* 'power'",
+        ),
+        (
+            PLAIN.format(", loss='own'") + "def rows(a, b, c, *, x, **_): ...\n",
+            "rows cannot be called .* argument: 'x'",
+        ),
     ],
 )
 def test_a_method_file_that_is_wrong_is_refused_with_its_name_and_line(own_file, text, message):

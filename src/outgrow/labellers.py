@@ -19,6 +19,9 @@ class Labeller(Protocol):
     def labels(self, splits: Sequence[str]) -> dict[str, Step]:
         """Return the steps whose labels cover these splits, by input name."""
 
+    def tested_on(self, other: TaskSteps) -> Step | None:
+        """Return the step with its predictions on the test rows of another task; None where it can make none."""
+
 
 @dataclass(frozen=True)
 class ByModel:
@@ -32,6 +35,10 @@ class ByModel:
         """Return one step a split."""
         return {f"labels_{split}": self.steps.label(self.name, self.weak, split) for split in splits}
 
+    def tested_on(self, other: TaskSteps) -> Step:
+        """Return the step in which the model meets the other task's test rows."""
+        return other.label(self.name, self.weak, "test")
+
 
 @dataclass(frozen=True)
 class FromFile:
@@ -43,6 +50,9 @@ class FromFile:
         """Return the file's step, whatever the splits."""
         del splits
         return {"labels": self.weak}
+
+    def tested_on(self, other: TaskSteps) -> None:
+        """Return None: a file has no label for other rows."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +77,12 @@ class Pooled:
             parts = {f"member_{i}": step for i, step in enumerate(steps)}
             found[f"labels_{split}"] = self.steps.pool(self.rule, parts, split)
         return found
+
+    def tested_on(self, other: TaskSteps) -> Step | None:
+        """Return the step that pools the members' predictions on the other task's test rows."""
+        tested = {f"member_{i}": each.tested_on(other) for i, each in enumerate(self.members)}
+        steps = {name: step for name, step in tested.items() if step is not None}
+        return other.pool(self.rule, steps, "test") if len(steps) == len(tested) else None
 
 
 def supervisor(steps: TaskSteps, who: str | LabelFile) -> Labeller:

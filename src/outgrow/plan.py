@@ -43,6 +43,8 @@ class Plan:
     study: Study
     cells: tuple[Cell, ...]
     notes: tuple[str, ...]
+    tasks: dict[str, Task]
+    """The task that a cell is tested on, by the name under which tables show it."""
     sizes: dict[str, int]
     """Non-embedding parameters of every model that the study names; label files have none."""
 
@@ -79,6 +81,7 @@ def make_plan(study: Study, lock: Lock | None = None) -> Plan:
     lock = lock or Lock()
     cells: list[Cell] = []
     notes: list[str] = []
+    tasks: dict[str, Task] = {}
     sizes: dict[str, int] = {}
     for block in study.comparisons:
         for seed in study.seeds:
@@ -86,11 +89,12 @@ def make_plan(study: Study, lock: Lock | None = None) -> Plan:
             found, left_out = steps.cells()
             cells += found
             notes += left_out
+            tasks |= steps.tested
             sizes |= {name: model.parameters for name, model in steps.steps.models.items()}
     if not cells:
         raise UsageError(f"the study {study.name} has no cell: " + "; ".join(dict.fromkeys(notes)))
     _refuse_twins(cells)
-    return Plan(study, tuple(cells), tuple(dict.fromkeys(notes)), sizes)
+    return Plan(study, tuple(cells), tuple(dict.fromkeys(notes)), tasks, sizes)
 
 
 @dataclass(frozen=True)
@@ -143,6 +147,11 @@ class _Block:
     def __init__(self, study: Study, block: Comparison, seed: int, lock: Lock) -> None:
         self.study, self.block = study, block
         self.steps = TaskSteps(study, block, seed, lock)
+        others = [block.model_copy(update={"task": name, "data": None}) for name in block.test_on]
+        self._others = {f"{block.task} on {other.task}": TaskSteps(study, other, seed, lock) for other in others}
+        self.tested = {self.steps.task.name: self.steps.task} | {name: o.task for name, o in self._others.items()}
+        for other in self._others.values():
+            _check_alike(self.steps.task, other.task)
         self.methods = _with_controls([find_method(name) for name in block.methods])
         for method in self.methods:
             check_method(method, self.steps.task, num_supervisors=len(block.supervisors))
@@ -158,6 +167,11 @@ class _Block:
         if not cells and not self.notes:
             self.notes.append(f"every student of {self.block.task} is smaller than its supervisor")
         return cells, self.notes
+
+    @property
+    def _kept(self) -> bool:
+        """Whether students' weights are kept: who is tested on other tasks must still be there."""
+        return self.study.keep_students or bool(self._others)
 
     def links(self) -> int:
         """Return how many models the longest chain of the block has between supervisor and student."""
@@ -181,7 +195,7 @@ class _Block:
                 pair = f"{_name(who)} -> {student}"
                 self.notes.append(f"{method.name} left out for {pair}: the block names no size between")
                 continue
-            yield self._cell(_name(who), self._labeller(who), student, method, between)
+            yield from self._cells(_name(who), self._labeller(who), student, method, between)
 
     def _together(self, student: str, methods: Sequence[Method]) -> Iterator[Cell]:
         members = [who for who, other in self._pairs() if other == student]
@@ -191,7 +205,7 @@ class _Block:
                 continue
             labellers = tuple(map(self._labeller, members))
             name = " + ".join(map(_name, members))
-            yield self._cell(name, Pooled(self.steps, method.pool, labellers), student, method, [])
+            yield from self._cells(name, Pooled(self.steps, method.pool, labellers), student, method, [])
 
     def _labeller(self, who: str | LabelFile) -> Labeller:
         name = _name(who)
@@ -215,9 +229,30 @@ class _Block:
             source=steps.source,
             weak=source.weak,
             result=self._student(source, student, method, between),
-            ceiling=steps.made(student, splits=["student"], role="ceiling", method=_ceiling(method)),
+            ceiling=steps.made(student, splits=["student"], role="ceiling", method=_ceiling(method), keep=bool(self._others)),
             zero_shot=steps.zero_shot(student),
         )
+
+    def _cells(
+        self, name: str, source: Labeller, student: str, method: Method, between: list[str]
+    ) -> Iterator[Cell]:
+        """Yield the cell, and what its models do on the test rows of other tasks."""
+        cell = self._cell(name, source, student, method, between)
+        yield cell
+        for shown, other in self._others.items():
+            weak = source.tested_on(other)
+            if weak is None or cell.result.kind == "prompt":
+                self.notes.append(f"{method.name} left out for {shown}: only models that were trained are tested there")
+                continue
+            yield replace(
+                cell,
+                task=shown,
+                source=other.source,
+                weak=weak,
+                result=other.label(student, cell.result, "test"),
+                ceiling=other.label(student, cell.ceiling, "test"),
+                zero_shot=other.zero_shot(student),
+            )
 
     def _student(self, source: Labeller, student: str, method: Method, between: list[str]) -> Step:
         if method.chain:
@@ -227,12 +262,21 @@ class _Block:
         splits = ["student"]
         if method.links:
             splits += [f"link_{i}" for i in range(1, len(between) + 1)]
-        return self._weak(source, student, splits, method, method.name, keep=self.study.keep_students)
+        return self._weak(source, student, splits, method, method.name, keep=self._kept)
 
     def _weak(self, source: Labeller, name: str, splits: list[str], method: Method, role: str, *, keep: bool) -> Step:
         validated = (method.stop or self.steps.training.stop) == "weak" and "student" in splits
         labels = source.labels([*splits, "student_validation"] if validated else splits)
         return self.steps.made(name, splits=splits, method=method, labels=labels, role=role, keep=keep)
+
+
+def _check_alike(trained: Task, tested: Task) -> None:
+    """Raise UsageError unless a model trained on the one task can be tested on the other."""
+    alike = [(each.head, each.shared, each.num_options, each.models) for each in (trained, tested)]
+    if alike[0] != alike[1]:
+        raise UsageError(
+            f"test_on: what is trained on {trained.name} cannot be tested on {tested.name}: their options or heads differ"
+        )
 
 
 def _name(who: str | LabelFile) -> str:

@@ -25,7 +25,6 @@ from outgrow.metrics import (
     summarize,
 )
 from outgrow.plan import Cell, Plan
-from outgrow.tasks import find_task
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,7 @@ class Results:
         if found is None:
             where = f"{cell.task}, {cell.supervisor} -> {cell.student}, {cell.method}, seed {cell.seed}"
             raise StepError(f"the cell {where} is not finished: outgrow run does what is missing")
-        return columns(find_task(cell.task, self.plan.study.tasks), found)
+        return columns(self.plan.tasks[cell.task], found)
 
     def table(self) -> list[dict[str, Any]]:
         """Return the comparisons as flat rows: fractions for accuracies, None where a figure does not exist."""

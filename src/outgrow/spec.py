@@ -125,6 +125,8 @@ class Comparison(Spec):
     """In place of the study's `rows`, all of them."""
     training: Training | None = None
     """In place of the study's `training`, all of it."""
+    test_on: tuple[str, ...] = ()
+    """Other tasks of the same kind, on whose test rows everything is also tested: distribution shift."""
     data: str | None = None
     """A local file of the task's rows, for tasks that are not shipped."""
 
@@ -162,6 +164,8 @@ class OwnTask(Spec):
     """Rows that have the same value in one of these columns never stand in two splits."""
     balanced: bool = True
     """Whether every split gets as many rows of each class."""
+    instruction: str = ""
+    """For prompting: what is asked of every text."""
     verbalizer: tuple[str, ...] | None = None
     """The answer token of every class; by default 0, 1 and so on, () starts the head at zero."""
 

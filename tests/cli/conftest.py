@@ -64,6 +64,7 @@ def store(tmp_path):
 def outgrow(capsys, monkeypatch):
     """Return a function that carries out a command line at 80 columns: exit code, stdout, stderr."""
     monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
 
     def run(*arguments):
         code = call([str(each) for each in arguments])

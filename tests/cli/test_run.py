@@ -125,7 +125,7 @@ def test_what_nobody_foresaw_is_called_a_bug(outgrow, monkeypatch):
     def broken(*arguments):
         raise ZeroDivisionError("nobody foresaw this")
 
-    monkeypatch.setattr(running, "load_study", broken)
+    monkeypatch.setattr(running, "plan_of", broken)
     code, _, err = outgrow("run")
     assert code == 1
     assert "nobody foresaw this" in err

@@ -84,3 +84,20 @@ def test_several_supervisors_are_pooled_on_test_too(text_study, shared_store):
 def test_of_one_supervisor_nothing_is_pooled(text_study):
     with pytest.raises(Exception, match="several supervisors"):
         make_plan(text_study(methods=("ensemble-mean",)))
+
+
+def test_what_is_trained_on_one_task_is_tested_on_another(text_study, shared_store):
+    for tuning in ("full", "probe"):
+        study = text_study(methods=("naive", "stop-truth"), training={"tuning": "full"}, rows=STOPPING)
+        if tuning == "probe":
+            study = text_study(training={"tuning": "probe"})
+        block = study.comparisons[0].model_copy(update={"test_on": ("openbookqa",)})
+        results = finished(study.model_copy(update={"comparisons": (block,)}), shared_store)
+        rows = {(row["task"], row["method"]): row for row in results.table()}
+        assert {task for task, _ in rows} == {"sst2", "sst2 on openbookqa"}
+        far, near = rows["sst2 on openbookqa", "naive"], rows["sst2", "naive"]
+        assert (far["zero_shot"], far["weak"]) != (near["zero_shot"], near["weak"])
+        if tuning == "full":
+            assert any(each.startswith("CHEATING") for each in rows["sst2 on openbookqa", "stop-truth"]["warnings"])
+        cell = next(each for each in results.cells if each.task == "sst2 on openbookqa")
+        assert len(results.predictions(cell)["id"]) == 60

@@ -69,7 +69,7 @@ def test_options_may_be_a_list_and_keys_letters(tmp_path):
 
 
 def test_a_worker_makes_the_same_task_of_the_steps_spec(tmp_path):
-    own = OwnTask(**NLI, files=(rows(tmp_path, *PAIRS),))
+    own = OwnTask(**NLI, files=(rows(tmp_path, *PAIRS),), about="Said to people.", instruction="Does it follow?")
     task = find_task("my-nli", [own])
     located = task.locate(Where())
     spec = json.loads(json.dumps({"task": own.name, "own": own.plain(), **located.spec}))
@@ -77,6 +77,8 @@ def test_a_worker_makes_the_same_task_of_the_steps_spec(tmp_path):
     again = task_of(spec).read(spec, located.places)
     assert again.every.texts == task.rows().every.texts
     assert task_of(spec).options() == ("contradicts", "follows")
+    assert task_of(spec).instruction == task.instruction == "Does it follow?"
+    assert own.model_copy(update={"about": "Said otherwise."}).plain() == own.plain()  # words to people change no key
 
 
 def test_three_classes_are_three_options(tmp_path):

@@ -5,6 +5,7 @@ The file is run to be read, at planning and in every worker; so it imports torch
 
 import ast
 import hashlib
+import inspect
 import sys
 import traceback
 from collections.abc import Callable
@@ -13,9 +14,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, get_args, get_type_hints
 
+from pydantic import ValidationError
+
 from outgrow.errors import StepError, UsageError
 from outgrow.methods.method import LOSS_NAMES, OWN, Method, Requirement
 from outgrow.methods.table import METHODS
+from outgrow.spec import Training
 from outgrow.transforms import TRANSFORMS, Transform
 
 
@@ -64,9 +68,10 @@ def _read(path: Path) -> OwnModule:
     if not isinstance(method, Method):
         raise UsageError(f"{path}, line {line}: METHOD is a {type(method).__name__}, not an outgrow.methods.Method")
     rows, target = getattr(module, "rows", None), getattr(module, "target", None)
-    for problem in _problems(method, has_loss=bool(rows or target), has_transform=hasattr(module, "transform")):
+    own = OwnModule(replace(method, module=str(path)), rows, target, _transform(module, method))
+    for problem in [*_wrong_names(own), *_wrong_values(own)]:
         raise UsageError(f"{path}, line {line}: {problem}")
-    return OwnModule(replace(method, module=str(path)), rows, target, _transform(module, method))
+    return own
 
 
 def _transform(module: ModuleType, method: Method) -> Transform | None:
@@ -107,30 +112,47 @@ def _line_of_method(tree: ast.Module) -> int:
     return 1
 
 
-def _problems(method: Method, *, has_loss: bool, has_transform: bool) -> list[str]:
-    """Return what is wrong with a user's METHOD; the type checker sees to the built-in ones."""
-    found = []
+def _wrong_names(own: OwnModule) -> list[str]:
+    """Return what a user's METHOD names that there is not; the type checker sees to the built-in ones."""
+    method, found = own.method, []
     if method.name in METHODS:
         found.append(f"there is a built-in method {method.name!r}: give yours another name")
+    if method.control and method.control not in METHODS:
+        found.append(f"control is {method.control!r}: it must be a built-in method")
+    names = {name for name, _ in method.transforms}
+    for each in sorted(names - {OWN, *TRANSFORMS}):
+        found.append(f"there is no label transform {each!r}: choose {OWN!r} or one of {', '.join(TRANSFORMS)}")
+    if method.loss not in (OWN, *LOSS_NAMES):
+        found.append(f"there is no loss {method.loss!r}: choose {OWN!r} or one of {', '.join(LOSS_NAMES)}")
+    if (method.loss == OWN) != bool(own.rows or own.target):
+        found.append(f"loss={OWN!r} and a function rows or target belong together: only one of the two is there")
+    if (OWN in names) != bool(own.transform):
+        found.append(f"the transform {OWN!r} and a function transform belong together: only one of the two is there")
+    for each in sorted(set(method.requires) - set(get_args(Requirement))):
+        found.append(f"there is no requirement {each!r}: choose from {', '.join(get_args(Requirement))}")
+    return found
+
+
+def _wrong_values(own: OwnModule) -> list[str]:
+    """Return which choices and options of a user's METHOD are none that can be taken."""
+    method, found = own.method, []
     for name, hint in get_type_hints(Method).items():
         value = getattr(method, name)
         if str in map(type, get_args(hint)) and value not in get_args(hint):
             found.append(f"{name} is {value!r}: choose one of {', '.join(repr(each) for each in get_args(hint))}")
-    if method.control and method.control not in METHODS:
-        found.append(f"control is {method.control!r}: it must be a built-in method")
-    names = {name for name, _ in method.transforms}
-    found += [
-        f"there is no label transform {name!r}: choose {OWN!r} or one of {', '.join(TRANSFORMS)}"
-        for name in sorted(names - {OWN, *TRANSFORMS})
-    ]
-    if method.loss not in (OWN, *LOSS_NAMES):
-        found.append(f"there is no loss {method.loss!r}: choose {OWN!r} or one of {', '.join(LOSS_NAMES)}")
-    if (method.loss == OWN) != has_loss:
-        found.append(f"loss={OWN!r} and a function rows or target belong together: only one of the two is there")
-    if (OWN in names) != has_transform:
-        found.append(f"the transform {OWN!r} and a function transform belong together: only one of the two is there")
-    return found + [
-        f"there is no requirement {each!r}: choose from {', '.join(get_args(Requirement))}"
-        for each in method.requires
-        if each not in get_args(Requirement)
-    ]
+    try:
+        Training.model_validate(dict(method.training))
+    except ValidationError as error:
+        first = error.errors()[0]
+        found.append(f"training.{'.'.join(map(str, first['loc']))}: {first['msg']}")
+    calls = [("rows", own.rows, 3, method.loss_options), ("target", own.target, 3, method.loss_options)]
+    for name, options in method.transforms:
+        known = TRANSFORMS.get(name) if name != OWN else own.transform
+        calls.append((f"the transform {name!r}", known.apply if known else None, 2, options))
+    for what, function, places, options in calls:
+        try:
+            if function:
+                inspect.signature(function).bind(*[None] * places, **options)
+        except TypeError as error:
+            found.append(f"{what} cannot be called with the options {dict(options)}: {error}")
+    return found

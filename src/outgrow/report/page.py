@@ -21,7 +21,6 @@ from outgrow.report.heat_maps import heat_maps
 from outgrow.report.packing import as_json, packed, packed_text
 from outgrow.report.rows import Row, all_rows
 from outgrow.results import Results
-from outgrow.tasks import find_task
 from outgrow.words import findings
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -140,7 +139,7 @@ def _tasks(plan: Plan, rows: Sequence[Row]) -> list[Plain]:
     for name in dict.fromkeys(row["task"] for row in rows):
         first = next(row for row in rows if row["task"] == name)
         num_test = first["counts"][0] // len(first["seeds"])
-        found.append({"name": name, "about": find_task(name, plan.study.tasks).about, "test_rows": num_test})
+        found.append({"name": name, "about": plan.tasks[name].about, "test_rows": num_test})
     return found
 
 
@@ -175,7 +174,7 @@ def _examples(results: Results, rows: Sequence[Row], blobs: Plain) -> list[Plain
             by_task.setdefault(cell.task, []).append(cell)
     found = []
     for task, cells in by_task.items():
-        kind = find_task(task, results.plan.study.tasks)
+        kind = results.plan.tasks[task]
         made = examples.task_examples(kind, cells, ids, results.store, room=ROOM // len(by_task))
         if made is not None:
             blobs[f"examples-{task}"] = made.pop("blob")

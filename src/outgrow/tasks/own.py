@@ -31,7 +31,7 @@ def own_task(own: OwnTask) -> Task:
         verbalizer=verbalizer,
         balanced=own.balanced,
         words=("no", "yes") if choice else classes,
-        instruction=own.about,
+        instruction=own.instruction,
         verified=True,
     ).task()
 
