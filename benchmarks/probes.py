@@ -85,7 +85,7 @@ def _timed(
         loss=LOSSES[method.loss],
         loss_options=method.loss_options,
         moment=moment_at_start(kept, shared=True, balanced=True),
-        l2=1e-3,
+        l2=0.1,
         rng=rng,
         device=device,
     )

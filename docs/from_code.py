@@ -64,10 +64,11 @@ def tasks() -> Iterator[str]:
 
 
 def _task(task: Task) -> tuple[str, ...]:
-    number = task.num_options
-    options = f"{number:,} {'shared' if task.shared else 'exchangeable'}{', balanced' if task.balanced else ''}"
-    rows = "shipped" if task.asset else getattr(task, "source", "") or "a file of yours"
-    return code(task.name), task.about, task.head, options, rows if isinstance(rows, str) else "a file of yours"
+    options = (
+        f"{task.num_options:,} {'shared' if task.shared else 'exchangeable'}{', balanced' if task.balanced else ''}"
+    )
+    about = task.about if task.verified else f"{task.about} *Not tried on real rows yet.*"
+    return code(task.name), about, task.head, options, "shipped" if task.asset else task.source or "a file of yours"
 
 
 def methods() -> Iterator[str]:

@@ -27,8 +27,14 @@ def studies(tiny_study, text_study):
     return [
         tiny_study("chess-puzzle", methods=["naive-hard"]),
         tiny_study("chess-blunder", methods=["confidence"], training={"lr": "tune"}),
-        text_study(methods=["naive", "lora", "stop-weak", "few-shot-weak"], rows=rows),
-        text_study(methods=["confidence", "ensemble-entropy", "logistic-cleaning"], training={"tuning": "probe"}, **two),
+        text_study(
+            methods=["naive", "lora", "stop-weak", "few-shot-weak", "generative-all"],
+            supervisors=["llama-12"],
+            rows=rows,
+        ),
+        text_study(
+            methods=["confidence", "ensemble-entropy", "logistic-cleaning"], training={"tuning": "probe"}, **two
+        ),
         text_study("openbookqa", methods=["product", "probe-then-finetune"], training={"l2": "tune"}),
     ]
 

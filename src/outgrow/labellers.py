@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from outgrow.dag.step import Step
+from outgrow.methods import METHODS
 from outgrow.spec import LabelFile
 from outgrow.task_steps import TaskSteps
 
@@ -85,8 +86,12 @@ class Pooled:
         return other.pool(self.rule, steps, "test") if len(steps) == len(tested) else None
 
 
-def supervisor(steps: TaskSteps, who: str | LabelFile) -> Labeller:
-    """Return the labeller of this name or file: a model is finetuned on the truth of the split `supervisor`."""
+def supervisor(steps: TaskSteps, who: str | LabelFile, *, generative: bool = False) -> Labeller:
+    """Return the labeller of this name or file: a model is finetuned on the truth of the split `supervisor`.
+
+    `generative`: on its texts as language before that.
+    """
     if isinstance(who, LabelFile):
         return FromFile(steps.label_file(who))
-    return ByModel(steps, who, steps.made(who, splits=["supervisor"], role="supervisor", keep=True))
+    method = METHODS["generative-all" if generative else "naive"]
+    return ByModel(steps, who, steps.made(who, splits=["supervisor"], role="supervisor", method=method, keep=True))

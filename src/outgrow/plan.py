@@ -45,6 +45,8 @@ class Plan:
     notes: tuple[str, ...]
     tasks: dict[str, Task]
     """The task that a cell is tested on, by the name under which tables show it."""
+    methods: dict[str, Method]
+    """The methods of the study by name, a user's own among them."""
     sizes: dict[str, int]
     """Non-embedding parameters of every model that the study names; label files have none."""
 
@@ -82,6 +84,7 @@ def make_plan(study: Study, lock: Lock | None = None) -> Plan:
     cells: list[Cell] = []
     notes: list[str] = []
     tasks: dict[str, Task] = {}
+    methods: dict[str, Method] = {}
     sizes: dict[str, int] = {}
     for block in study.comparisons:
         for seed in study.seeds:
@@ -90,11 +93,12 @@ def make_plan(study: Study, lock: Lock | None = None) -> Plan:
             cells += found
             notes += left_out
             tasks |= steps.tested
+            methods |= {method.name: method for method in steps.methods}
             sizes |= {name: model.parameters for name, model in steps.steps.models.items()}
     if not cells:
         raise UsageError(f"the study {study.name} has no cell: " + "; ".join(dict.fromkeys(notes)))
     _refuse_twins(cells)
-    return Plan(study, tuple(cells), tuple(dict.fromkeys(notes)), tasks, sizes)
+    return Plan(study, tuple(cells), tuple(dict.fromkeys(notes)), tasks, methods, sizes)
 
 
 @dataclass(frozen=True)
@@ -156,7 +160,7 @@ class _Block:
         for method in self.methods:
             check_method(method, self.steps.task, num_supervisors=len(block.supervisors))
         self.notes: list[str] = []
-        self._labellers: dict[str, Labeller] = {}
+        self._labellers: dict[tuple[str, bool], Labeller] = {}
 
     def cells(self) -> tuple[list[Cell], list[str]]:
         """Return the block's cells at this seed, and why others were left out."""
@@ -191,11 +195,20 @@ class _Block:
     def _alone(self, who: str | LabelFile, student: str, methods: Sequence[Method]) -> Iterator[Cell]:
         between = self._between(who, student)
         for method in methods:
-            if "models-between" in method.requires and not between:
-                pair = f"{_name(who)} -> {student}"
-                self.notes.append(f"{method.name} left out for {pair}: the block names no size between")
+            lacks = self._lacks(who, student, method, between)
+            if lacks:
+                self.notes.append(f"{method.name} left out for {_name(who)} -> {student}: {lacks}")
                 continue
-            yield from self._cells(_name(who), self._labeller(who), student, method, between)
+            yield from self._cells(_name(who), self._labeller(who, method), student, method, between)
+
+    def _lacks(self, who: str | LabelFile, student: str, method: Method, between: Sequence[str]) -> str:
+        """Return what this pair lacks for the method, in words; nothing where it lacks nothing."""
+        if "models-between" in method.requires and not between:
+            return "the block names no size between"
+        writing = [student] if method.generative or method.tuning == "none" else []
+        writing += [who] if method.generative == "all" and isinstance(who, str) else []
+        silent = [name for name in writing if self.steps.models[name].kind == "encoder"]
+        return f"{silent[0]} is an encoder, not a language model" if silent else ""
 
     def _together(self, student: str, methods: Sequence[Method]) -> Iterator[Cell]:
         members = [who for who, other in self._pairs() if other == student]
@@ -203,14 +216,14 @@ class _Block:
             if len(members) < 2:
                 self.notes.append(f"{method.name} left out for {student}: it has no two supervisors, none larger")
                 continue
-            labellers = tuple(map(self._labeller, members))
+            labellers = tuple(self._labeller(who, method) for who in members)
             name = " + ".join(map(_name, members))
             yield from self._cells(name, Pooled(self.steps, method.pool, labellers), student, method, [])
 
-    def _labeller(self, who: str | LabelFile) -> Labeller:
-        name = _name(who)
+    def _labeller(self, who: str | LabelFile, method: Method) -> Labeller:
+        name = (_name(who), method.generative == "all")
         if name not in self._labellers:
-            self._labellers[name] = supervisor(self.steps, who)
+            self._labellers[name] = supervisor(self.steps, who, generative=method.generative == "all")
         return self._labellers[name]
 
     def _between(self, who: str | LabelFile, student: str) -> list[str]:
@@ -219,7 +232,7 @@ class _Block:
         return sorted(inner, key=self._size)
 
     def _cell(self, name: str, source: Labeller, student: str, method: Method, between: list[str]) -> Cell:
-        steps = self.steps
+        steps, kept = self.steps, bool(self._others)
         return Cell(
             task=steps.task.name,
             supervisor=name,
@@ -229,20 +242,18 @@ class _Block:
             source=steps.source,
             weak=source.weak,
             result=self._student(source, student, method, between),
-            ceiling=steps.made(student, splits=["student"], role="ceiling", method=_ceiling(method), keep=bool(self._others)),
+            ceiling=steps.made(student, splits=["student"], role="ceiling", method=_ceiling(method), keep=kept),
             zero_shot=steps.zero_shot(student),
         )
 
-    def _cells(
-        self, name: str, source: Labeller, student: str, method: Method, between: list[str]
-    ) -> Iterator[Cell]:
+    def _cells(self, name: str, source: Labeller, student: str, method: Method, between: list[str]) -> Iterator[Cell]:
         """Yield the cell, and what its models do on the test rows of other tasks."""
         cell = self._cell(name, source, student, method, between)
         yield cell
         for shown, other in self._others.items():
             weak = source.tested_on(other)
             if weak is None or cell.result.kind == "prompt":
-                self.notes.append(f"{method.name} left out for {shown}: only models that were trained are tested there")
+                self.notes.append(f"{method.name} left out for {shown}: only trained models are tested there")
                 continue
             yield replace(
                 cell,
@@ -275,7 +286,7 @@ def _check_alike(trained: Task, tested: Task) -> None:
     alike = [(each.head, each.shared, each.num_options, each.models) for each in (trained, tested)]
     if alike[0] != alike[1]:
         raise UsageError(
-            f"test_on: what is trained on {trained.name} cannot be tested on {tested.name}: their options or heads differ"
+            f"test_on: what is trained on {trained.name} cannot be tested on {tested.name}: options or heads differ"
         )
 
 
@@ -285,7 +296,8 @@ def _name(who: str | LabelFile) -> str:
 
 def _ceiling(method: Method) -> Method:
     """Return how a method's ceiling is made: tuned alike, by plain cross-entropy; prompts share the finetuned one."""
-    return replace(METHODS["naive"], tuning="" if method.tuning == "none" else method.tuning)
+    tuning = "" if method.tuning == "none" else method.tuning
+    return replace(METHODS["naive"], tuning=tuning, generative=method.generative)
 
 
 def _with_controls(methods: list[Method]) -> list[Method]:

@@ -13,6 +13,7 @@ import numpy as np
 from outgrow.dag.step import Step
 from outgrow.dag.store import Artefact, Store
 from outgrow.errors import StepError
+from outgrow.methods import Method
 from outgrow.metrics import (
     Agreement,
     Estimate,
@@ -161,7 +162,7 @@ class Results:
             ),
             diagnostics=_means(parts["result"]),
             seconds=sum(found["result"].record["provenance"]["seconds"] for _, found in read),
-            warnings=_warnings([found for _, found in read], summary),
+            warnings=_warnings([found for _, found in read], summary, self.plan.methods[first.method]),
         )
 
     def _read(self, cell: Cell) -> dict[str, Artefact] | None:
@@ -206,7 +207,7 @@ def _means(tests: Iterable[dict[str, Any]]) -> dict[str, float]:
     return {name: float(np.mean([row[name] for row in rows])) for name in names}
 
 
-def _warnings(read: list[dict[str, Artefact]], summary: Summary) -> tuple[str, ...]:
+def _warnings(read: list[dict[str, Artefact]], summary: Summary, method: Method) -> tuple[str, ...]:
     """Return why this row should be read with care."""
     found = []
     if summary.ceiling.mean <= summary.weak.mean:
@@ -218,6 +219,8 @@ def _warnings(read: list[dict[str, Artefact]], summary: Summary) -> tuple[str, .
         found.append(f"the student ends below its zero-shot accuracy ({harm})")
     if summary.gain.rows_only:
         found.append("one seed only: the intervals cover the test rows, not training")
+    if method.generative == "student":
+        found.append("student and ceiling were first finetuned on the texts as language, the supervisor was not")
     students = [cell["result"].outputs for cell in read]
     found += sorted({f"CHEATING: {what}" for each in students for what in each.get("cheating", [])})
     if any(each.get("lr_at_edge") for each in students):

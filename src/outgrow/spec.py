@@ -98,6 +98,9 @@ class Training(Spec):
     ema: Share = 0.0
     """Decay of an average of the weights that is kept instead of the last ones; 0 keeps the last."""
     checkpointing: bool = False
+    generative_lr: Annotated[float, Field(gt=0)] = 2e-5
+    generative_epochs: Positive = 1
+    """Of finetuning on texts as language, for methods that begin with it."""
     """Compute activations twice instead of keeping them: slower, in less memory."""
 
 

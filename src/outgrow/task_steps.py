@@ -20,7 +20,7 @@ LEARNING_RATES = {"ladder": (1.25e-4, 2.5e-4, 5e-4, 1e-3, 2e-3), "full": (1e-5, 
 LORA_RATES = (1e-4, 3e-4, 1e-3, 3e-3)
 PENALTIES = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
 """The grid of a probe's l2."""
-SAID_ELSEWHERE = ("lr", "lr_grid", "stop", "tune_seeds", "checks", "l2")
+SAID_ELSEWHERE = ("lr", "lr_grid", "stop", "tune_seeds", "checks", "l2", "generative_lr", "generative_epochs")
 """Settings of training that other parts of a spec, or other steps, tell."""
 UNTUNED = {"tuning": "full", "head": "zero", "dropout": 0.0}
 """Settings that a model which is only read has no use for."""
@@ -74,9 +74,12 @@ class TaskSteps:
         from_words = self.training.head == "unembedding" and self.task.verbalizer and self._causal(name)
         if self.task.head == "class" and not from_words:  # its rows start at zero: there is nothing to read
             return None
+        if self.task.head == "reward" and not self._causal(name):  # an encoder gives no text a probability
+            return None
         settings = self._settings(METHODS["naive"])
         read = {key: settings[key] for key in ("precision", "max_tokens", "head")}
-        return self._model_step("zero_shot", name, {"training": UNTUNED | read}, {}, f"zero-shot {name}, {self.task.name}")
+        title = f"zero-shot {name}, {self.task.name}"
+        return self._model_step("zero_shot", name, {"training": UNTUNED | read}, {}, title)
 
     def _causal(self, name: str) -> bool:
         return self.models[name].kind == "causal"
@@ -86,15 +89,35 @@ class TaskSteps:
         spec = {"splits": self.sizes([split]), "seed": self.seed, "split": split}
         title = f"{name} labels {split}, {self.task.name}, seed {self.seed}"
         if made.kind == "probe":
-            inputs = {"task": self.source, "features": self.features(name), "model": made}
+            before = {key: each for key, each in made.inputs["features"].inputs.items() if key == "generative"}
+            inputs = {"task": self.source, "features": self.features(name, before), "model": made}
             return step("probe_label", self._task_spec | spec, inputs, title=title)
         return self._model_step("label", name, spec | {"training": made.spec["training"]}, {"model": made}, title)
 
-    def features(self, name: str) -> Step:
-        """Return the step that forwards all rows of the task once through a frozen model."""
+    def features(self, name: str, before: Mapping[str, Step] | None = None) -> Step:
+        """Return the step that forwards all rows of the task once through a frozen model.
+
+        `before`: what was done to the model before it was frozen, by input name.
+        """
         settings = self._settings(METHODS["naive"])
         read = {key: settings[key] for key in ("precision", "max_tokens")}
-        return self._model_step("features", name, {"training": UNTUNED | read}, {}, f"features of {name}, {self.task.name}")
+        title = f"features of {name}, {self.task.name}" + (f" after seed {self.seed}" if before else "")
+        return self._model_step("features", name, {"training": UNTUNED | read}, before or {}, title)
+
+    def generative(self, name: str, split: str) -> Step:
+        """Return the step that finetunes a model on a split's texts as language, without looking at labels."""
+        settings = self._settings(METHODS["naive"])
+        kept = {key: settings[key] for key in ("precision", "max_tokens", "batch", "warmup", "checkpointing")}
+        spec = {
+            "splits": self.sizes([split]),
+            "split": split,
+            "seed": self.seed,
+            "lr": self.training.generative_lr,
+            "epochs": self.training.generative_epochs,
+            "training": UNTUNED | kept,
+        }
+        title = f"generative finetuning of {name} on {split}, {self.task.name}, seed {self.seed}"
+        return self._model_step("generative", name, spec, {}, title)
 
     def made(
         self,
@@ -113,19 +136,26 @@ class TaskSteps:
             return self._prompt(name, method, labels or {}, title)
         spec = self._learning(splits, method, labels) | {"evaluate": "test"}
         inputs = dict(labels or {})
+        before = self._before(name, splits, method, tuning)
         if tuning in PROBED or "features" in method.requires:
-            inputs["features"] = self.features(name)
+            inputs["features"] = self.features(name, before)
         if tuning == "probe":
             return self._probe(name, spec, inputs, title, method)
         if tuning == "probe-then-full":
             inputs["probe"] = self._probe(name, spec, dict(inputs), f"probe before {title}", method)
+        inputs |= before
         spec |= {"training": self._settings(method), "keep_weights": keep}
         spec |= self._rate(name, tuning, inputs)
         return self._model_step("finetune", name, spec, inputs, title, method)
 
-    def _probe(
-        self, name: str, spec: Mapping[str, Any], inputs: dict[str, Step], title: str, method: Method
-    ) -> Step:
+    def _before(self, name: str, splits: list[str], method: Method, tuning: str) -> dict[str, Step]:
+        if not method.generative:
+            return {}
+        if tuning == "lora":
+            raise UsageError(f"{method.name} finetunes all weights first: training.tuning cannot be lora")
+        return {"generative": self.generative(name, splits[0])}
+
+    def _probe(self, name: str, spec: Mapping[str, Any], inputs: dict[str, Step], title: str, method: Method) -> Step:
         if spec["validation"]:
             raise UsageError(
                 f"{self.task.name}: a probe is fit to its optimum and cannot stop early: set training.stop to last"

@@ -18,6 +18,7 @@ STEP_VERSIONS = {
     "tune": 1,
     "zero_shot": 1,
     "features": 1,
+    "generative": 1,
     "probe": 1,
     "probe_label": 1,
     "pool": 1,

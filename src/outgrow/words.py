@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
-from outgrow.methods import METHODS
+from outgrow.methods import Method
 from outgrow.metrics import Estimate
 from outgrow.numerals import percent, plural, signed, span
 from outgrow.results import Comparison, Results
@@ -79,18 +79,18 @@ def contrasts(results: Results) -> Iterator[str]:
     """Yield how each method compares, row by row, with the one it has to beat."""
     known = {(each.task, each.supervisor, each.student, each.method): each for each in results.comparisons}
     for each in results.comparisons:
-        name, relation = _rival(each.method)
+        name, relation = _rival(results.plan.methods[each.method])
         rival = known.get((each.task, each.supervisor, each.student, name))
         difference = results.difference(each, rival) if rival else None
         if difference is not None:
             yield f"{place(each)}: {each.method} {_against(difference)} {relation}{_points(difference)}."
 
 
-def _rival(method: str) -> tuple[str, str]:
-    if METHODS[method].control:
-        return METHODS[method].control, "its compute control"
-    if METHODS[method].loss.startswith("confidence"):
-        return ("naive-hard", "naive-hard") if METHODS[method].labels == "hard" else ("naive", "naive")
+def _rival(method: Method) -> tuple[str, str]:
+    if method.control:
+        return method.control, "its compute control"
+    if method.loss.startswith("confidence"):
+        return ("naive-hard", "naive-hard") if method.labels == "hard" else ("naive", "naive")
     return "", ""
 
 

@@ -108,6 +108,18 @@ def test_doctor_says_what_to_type_where_something_is_missing(outgrow, ladder, st
     assert "Not ready" in out
 
 
+def test_doctor_says_that_the_hub_cannot_be_reached_and_is_ready_all_the_same(outgrow, ladder, store, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr("outgrow.cli.doctor.BROWSERS", ())
+    monkeypatch.delenv("BROWSER_PATH", raising=False)
+    code, out, _ = outgrow("doctor", "--store", store.root, "--json")
+    found = {each["what"]: each for each in json.loads(out)}
+    assert code == 0
+    assert "127.0.0.1:9 cannot be reached" in found["hub"]["found"]
+    assert {found[name]["state"] for name in ("hub", "Chromium")} == {"note"}
+
+
 @pytest.fixture
 def two_exports(monkeypatch, store):
     """Put two finished steps with one file each in the place of the ladder's."""

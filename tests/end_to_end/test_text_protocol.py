@@ -28,8 +28,15 @@ def shared_store(tmp_path_factory):
 def test_every_method_ends_in_a_comparison(text_study, shared_store):
     study = text_study(methods=tuple(METHODS), supervisors=LADDER[:2], students=LADDER[2:], rows=STOPPING)
     results = finished(study, shared_store)
-    assert {each.method for each in results.comparisons} == set(METHODS)
-    told = {each.method: [w for w in each.warnings if w.startswith("CHEATING")] for each in results.comparisons}
+    pairs = {(each.supervisor, each.method) for each in results.comparisons}
+    assert {method for _, method in pairs} == set(METHODS)
+    assert ("bert-8", "generative") in pairs
+    assert ("bert-8", "generative-all") not in pairs
+    assert any("bert-8 is an encoder" in note for note in results.plan.notes)
+    warned = {each.method: each.warnings for each in results.comparisons}
+    assert any("the supervisor was not" in each for each in warned["generative"])
+    assert not any("the supervisor was not" in each for each in warned["generative-all"])
+    told = {name: [each for each in warnings if each.startswith("CHEATING")] for name, warnings in warned.items()}
     assert {name for name, warnings in told.items() if warnings} == {n for n, m in METHODS.items() if m.told}
 
 
@@ -40,7 +47,7 @@ def test_ceilings_know_nothing_of_methods_but_what_they_tune(text_study):
         assert (spec["loss"], spec["train"]["labels"], spec["validation"]) == ("cross-entropy", "truth", None)
     by_method = {cell.method: cell.ceiling.key for cell in plan.cells}
     apart = {name for name, key in by_method.items() if key != by_method["naive"]}
-    assert apart == {name for name, method in METHODS.items() if method.tuning not in ("", "none")}
+    assert apart == {n for n, method in METHODS.items() if method.tuning not in ("", "none") or method.generative}
 
 
 @pytest.mark.parametrize("tuning", ["full", "lora", "probe", "probe-then-full"])

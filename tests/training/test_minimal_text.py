@@ -16,7 +16,7 @@ from outgrow.training.inference import predict
 from outgrow.training.losses import LOSSES, Moment
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "minimal_text.py"
-SIZE, TEST, BATCH, EPOCHS, RATE = 48, 60, 16, 3, 3e-3
+SIZE, TEST, BATCH, EPOCHS, RATE = 32, 40, 16, 3, 4e-3
 
 
 def minimal():

@@ -32,11 +32,18 @@ def show_tasks(*, as_json: bool) -> None:
     if as_json:
         print_json(tasks)
         return
-    rows = table("task", "about", "options", "head", "rows", right=("rows",))
+    rows = table("task", "about", "options", "head", "rows", right=("options", "rows"))
     for task in tasks:
-        number = "own file" if not task["shipped"] else "missing" if task["rows"] is None else f"{task['rows']:,}"
-        rows.add_row(task["name"], task["about"], f"{task['options']:,} {task['kind']}", task["head"], number)
-    console().print(rows)
+        rows.add_row(task["name"], task["about"], f"{task['options']:,}", task["head"], _rows_told(task))
+    out = console()
+    out.print(rows)
+    out.print("\nRows: how many are shipped; hub: fetched when first used, or read from data_dir. --json tells more.")
+
+
+def _rows_told(task: dict[str, Any]) -> str:
+    if task["shipped"]:
+        return "missing" if task["rows"] is None else f"{task['rows']:,}"
+    return "hub" if "/" in task["source"].partition(" ")[0] else "own file"
 
 
 def _task(task: Task) -> dict[str, Any]:
@@ -48,6 +55,8 @@ def _task(task: Task) -> dict[str, Any]:
         "options": task.num_options,
         "kind": "shared" if task.shared else "exchangeable",
         "balanced": task.balanced,
+        "verified": task.verified,
+        "source": task.source,
         "shipped": bool(task.asset),
         "rows": _rows(task),
     }

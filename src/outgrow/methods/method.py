@@ -39,7 +39,8 @@ class Method:
 
     How it trains: `loss` with `loss_options`; `tuning`, what of the model is trained (none: it is prompted, with
     `shots` examples in the prompt that carry `shot_labels`); `stop`, the labels that choose a checkpoint; `training`,
-    settings that take the place of the study's.
+    settings that take the place of the study's. `generative`: who is first finetuned on the texts as language, without
+    labels: the student and its ceiling, or the supervisor too.
 
     `control`: the method that is always reported beside it. `requires`: what must be there for it to make sense.
     `module`: the file of a user's own method.
@@ -60,6 +61,7 @@ class Method:
     shots: int = 0
     shot_labels: Literal["truth", "weak"] = "truth"
     training: Mapping[str, float] = field(default_factory=dict)
+    generative: Literal["", "student", "all"] = ""
     control: str = ""
     requires: tuple[Requirement, ...] = ()
     module: str = ""

@@ -149,10 +149,10 @@ def _wrong_values(own: OwnModule) -> list[str]:
     for name, options in method.transforms:
         known = TRANSFORMS.get(name) if name != OWN else own.transform
         calls.append((f"the transform {name!r}", known.apply if known else None, 2, options))
-    for what, function, places, options in calls:
+    for what, function, places, given in calls:
         try:
             if function:
-                inspect.signature(function).bind(*[None] * places, **options)
+                inspect.signature(function).bind(*[None] * places, **given)
         except TypeError as error:
-            found.append(f"{what} cannot be called with the options {dict(options)}: {error}")
+            found.append(f"{what} cannot be called with the options {dict(given)}: {error}")
     return found

@@ -171,7 +171,7 @@ LABELS_CHANGED = [
         "logistic-cleaning",
         "Naive, each label replaced by a logistic regression on the untuned student's features, fit without the row.",
         ELEUTHER,
-        transforms=(("logistic-cleaning", {"l2": 1e-3, "folds": 5}),),
+        transforms=(("logistic-cleaning", {"l2": 0.1, "folds": 5}),),
         requires=("features", "shared-options"),
     ),
     Method(
@@ -253,6 +253,21 @@ HOW_IT_TRAINS = [
     ),
 ]
 
+GENERATIVE = [
+    Method(
+        "generative",
+        "Naive, after finetuning student and ceiling on the texts as language; the supervisor is not.",
+        f"{BURNS}, section 5.2.2 and figure 10",
+        generative="student",
+    ),
+    Method(
+        "generative-all",
+        "Naive, after finetuning supervisor, student and ceiling on the texts as language.",
+        f"{BURNS}, figure 18",
+        generative="all",
+    ),
+]
+
 PROMPTS = [
     Method(
         "zero-shot-prompt",
@@ -310,6 +325,7 @@ METHODS: dict[str, Method] = {
         *LABELS_CHANGED,
         *SEVERAL_SUPERVISORS,
         *HOW_IT_TRAINS,
+        *GENERATIVE,
         *PROMPTS,
         *CONTROLS,
     )

@@ -13,16 +13,17 @@ from outgrow.errors import StepError
 from outgrow.models.adapters import Adapter, add_adapter
 from outgrow.models.heads import Scorer
 
+BACKBONE = "backbone."
+
 
 def trained_state(scorer: torch.nn.Module) -> dict[str, torch.Tensor]:
     """Return the tensors that training changes, each once though two names share it; they are not copied."""
     if getattr(scorer, "adapter", None) is not None:
         return {name: each.detach() for name, each in scorer.named_parameters() if each.requires_grad}
-    once: dict[tuple[int, torch.Size], str] = {}
     state = scorer.state_dict()
-    for name, tensor in state.items():
-        once.setdefault((tensor.data_ptr(), tensor.shape), name)
-    return {name: state[name] for name in once.values()}
+    first = {id(each): name for name, each in reversed(list(scorer.named_parameters(remove_duplicate=False)))}
+    tied = {name for name, each in scorer.named_parameters(remove_duplicate=False) if first[id(each)] != name}
+    return {name: tensor for name, tensor in state.items() if name not in tied}
 
 
 def load_state(scorer: torch.nn.Module, state: Mapping[str, torch.Tensor]) -> None:
@@ -39,6 +40,24 @@ def save_trained(scorer: Scorer, path: Path) -> None:
     state = {name: tensor.contiguous().cpu() for name, tensor in trained_state(scorer).items()}
     metadata = None if scorer.adapter is None else {"adapter": json.dumps(asdict(scorer.adapter))}
     save_file(state, path, metadata=metadata)
+
+
+def load_backbone(scorer: Scorer, path: Path) -> None:
+    """Put the backbone of a trained scorer, whatever its head was, into one without an adapter."""
+    with safe_open(path, framework="pt") as file:
+        names = [name for name in file.keys() if name.startswith(BACKBONE)]  # noqa: SIM118 (it is no mapping)
+        state = {name.removeprefix(BACKBONE): file.get_tensor(name) for name in names}
+    _, unknown = scorer.backbone.load_state_dict(state, strict=False)
+    if unknown or not state:
+        raise StepError(f"the weights in {path} are not those of this model's backbone, such as {[*unknown, ''][0]}")
+
+
+def load_head(scorer: Scorer, path: Path) -> None:
+    """Put a probe's weight and bias into the head of a scorer."""
+    with safe_open(path, framework="pt") as file, torch.no_grad():
+        scorer.head.weight.copy_(file.get_tensor("weight"))
+        if scorer.head.bias is not None:
+            scorer.head.bias.copy_(file.get_tensor("bias"))
 
 
 def load_trained(scorer: Scorer, path: Path) -> None:

@@ -13,7 +13,6 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from outgrow.errors import UsageError
-from outgrow.methods import METHODS
 from outgrow.plan import Cell, Plan
 from outgrow.report import examples, provenance
 from outgrow.report.figures import size_figures
@@ -107,7 +106,7 @@ def document(results: Results, blobs: Plain) -> Plain:
         },
         "facts": _facts(results, pooled, steps),
         "tasks": _tasks(results.plan, pooled),
-        "methods": {name: METHODS[name].about for name in dict.fromkeys(row["method"] for row in pooled)},
+        "methods": {name: results.plan.methods[name].about for name in dict.fromkeys(row["method"] for row in pooled)},
         "sizes": sizes,
         "rows": rows,
         "warnings": _warnings(pooled),

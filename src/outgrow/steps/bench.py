@@ -10,6 +10,7 @@ from outgrow.examples import Examples, Labels
 from outgrow.models.adapters import Adapter
 from outgrow.models.catalog import local_folder
 from outgrow.models.heads import Head, load_scorer, load_tokenizer, quiet
+from outgrow.models.weights import load_backbone, load_head
 from outgrow.seeds import derive
 from outgrow.steps.desk import Desk
 from outgrow.training.batches import Inputs, encode
@@ -35,6 +36,10 @@ class Bench(Desk):
             dropout=self._settings["dropout"],
             device=self.device,
         )
+        if "generative" in context.inputs:
+            load_backbone(self.scorer, context.inputs["generative"].path("weights.safetensors"))
+        if "probe" in context.inputs:
+            load_head(self.scorer, context.inputs["probe"].path("weights.safetensors"))
         self._tokenizer = load_tokenizer(folder)
         self.packed = self.task.family != "chess"
         """Whether training spends nothing on padding. The chess ladder's numbers were made with padding."""
@@ -47,7 +52,9 @@ class Bench(Desk):
 
     def inputs(self, examples: Examples) -> Inputs:
         """Return the tokens of the rows."""
-        return encode(self._tokenizer, examples, head=self.scorer.kind, limit=self.scorer.limit(self._settings["max_tokens"]))
+        return encode(
+            self._tokenizer, examples, head=self.scorer.kind, limit=self.scorer.limit(self._settings["max_tokens"])
+        )
 
     def probabilities(self, examples: Examples) -> np.ndarray:
         """Return what the scorer gives these rows, probabilities_NK."""

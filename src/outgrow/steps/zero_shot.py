@@ -4,8 +4,10 @@ from typing import Any
 
 from outgrow.dag.work import Context
 from outgrow.steps.bench import Bench
+from outgrow.tasks import task_of
 
 
 def zero_shot(context: Context) -> dict[str, Any]:
-    """Predict the test split with the pretrained weights."""
-    return {"test": Bench(context).test()}
+    """Predict the test split with the pretrained weights; options that are texts by their log-probability."""
+    kind = task_of(context.spec).head
+    return {"test": Bench(context, head="completion" if kind == "reward" else None).test()}

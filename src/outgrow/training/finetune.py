@@ -15,9 +15,10 @@ from outgrow.examples import Labels
 from outgrow.models.heads import Scorer
 from outgrow.models.weights import load_state, trained_state
 from outgrow.training.averages import Average
-from outgrow.training.batches import Inputs, batch_stream, micro_batches
+from outgrow.training.batches import Inputs, batch_stream
 from outgrow.training.inference import Precision, autocast, predict
 from outgrow.training.losses import Loss, Moment
+from outgrow.training.sharded import Share
 
 CPU_BUDGET, GPU_BUDGET = 4_096, 65_536
 """Tokens of a micro-batch. On a CPU always this many; on a GPU at most, and half as many whenever memory runs out."""
@@ -92,22 +93,24 @@ def finetune(
     weight_N: np.ndarray | None = None,
     compute: Compute | None = None,
     ema: float = 0.0,
+    share: Share | None = None,
     validation: Validation | None = None,
     progress: Callable[[int, int, str], None] = lambda *_: None,
 ) -> Trained:
     """Finetune what trains of the scorer on these labels, in place. Row n of the inputs has label n.
 
     The loss of a batch is sum(weight x loss) / B. `ema`: decay of an average of the weights, which is kept instead of
-    the last ones; 0 for none. StepError where the loss is no number.
+    the last ones; 0 for none. `share`: this process's part of the work on a sharded scorer. StepError where the loss is
+    no number.
     """
-    compute = compute or Compute()
+    compute, share = compute or Compute(), share or Share()
     if compute.checkpointing:
         scorer.checkpoint()
     trainable = [each for each in scorer.parameters() if each.requires_grad]
     optimizer = torch.optim.AdamW(
         trainable, lr=schedule.lr, weight_decay=schedule.weight_decay, betas=(0.9, 0.999), fused=True
     )
-    batches = _Batches(scorer, inputs, labels, weight_N, loss, loss_options, compute)
+    batches = _Batches(scorer, inputs, labels, weight_N, loss, loss_options, compute, share)
     average, watch = Average(scorer, ema), _Watch(schedule, validation, compute)
     scorer.train()
     for step, rows_B in enumerate(batch_stream(len(labels), batch=schedule.batch, steps=schedule.steps, rng=rng)):
@@ -141,7 +144,9 @@ class _Batches:
         loss: Loss,
         options: Mapping[str, Any],
         compute: Compute,
+        share: Share,
     ) -> None:
+        self._share = share
         self._scorer, self._inputs, self._loss, self._options = scorer, inputs, loss, options
         self._device = next(scorer.parameters()).device
         self._targets_NK = torch.from_numpy(labels.dense()).to(self._device)
@@ -162,24 +167,26 @@ class _Batches:
                 torch.cuda.empty_cache()
 
     def _in_parts(self, rows_B: np.ndarray, now: Moment) -> torch.Tensor:
+        share, target = self._share, self._loss.target
         packed = self._compute.packed and self._scorer.manner.packs
-        parts = micro_batches(self._inputs, rows_B, budget=self.budget, packed=packed)
+        parts = share.parts(self._inputs, rows_B, budget=self.budget, packed=packed)
         numbers_B = torch.from_numpy(rows_B).to(self._device)
-        targets_BK, target = self._targets_NK[numbers_B], self._loss.target
-        if target is not None and len(parts) > 1:
-            targets_BK = target(self._logits(parts), targets_BK, now, **self._options)
-        total, begin = torch.zeros((), device=self._device), 0
-        for part in parts:
-            logits_BK = self._forward(part)
-            if target is not None and len(parts) == 1:
+        targets_BK, at_once = self._targets_NK[numbers_B], len(parts) == share.world == 1
+        if target is not None and not at_once:
+            targets_BK = target(self._logits(rows_B, parts, targets_BK), targets_BK, now, **self._options)
+        total = torch.zeros((), device=self._device)
+        for places, counts in parts:
+            logits_BK = self._forward(rows_B[places])
+            if target is not None and at_once:
                 targets_BK = target(logits_BK.detach(), targets_BK, now, **self._options)
-            loss_B = self._loss.rows(logits_BK, targets_BK[begin : begin + len(part)], now, **self._options)
+            places_B = torch.from_numpy(places).to(self._device)
+            loss_B = self._loss.rows(logits_BK, targets_BK[places_B], now, **self._options)
             if self._weight_N is not None:
-                loss_B = loss_B * self._weight_N[numbers_B[begin : begin + len(part)]]
-            value = loss_B.sum() / len(rows_B)
-            value.backward()  # type: ignore[no-untyped-call]
-            total, begin = total + value.detach(), begin + len(part)
-        return total
+                loss_B = loss_B * self._weight_N[numbers_B[places_B]]
+            value = loss_B.sum() / len(rows_B) * counts
+            (value * share.world).backward()  # type: ignore[no-untyped-call]  # gradients are averaged over processes
+            total = total + value.detach()
+        return share.total(total)
 
     def _forward(self, rows_B: np.ndarray) -> torch.Tensor:
         with autocast(self._scorer, self._compute.precision):
@@ -187,10 +194,17 @@ class _Batches:
         return logits_BK
 
     @torch.no_grad()
-    def _logits(self, parts: list[np.ndarray]) -> torch.Tensor:
+    def _logits(
+        self, rows_B: np.ndarray, parts: list[tuple[np.ndarray, bool]], targets_BK: torch.Tensor
+    ) -> torch.Tensor:
         """Return the logits of the whole batch; what dropout draws here it draws again where gradients are taken."""
+        logits_BK = torch.zeros_like(targets_BK)
         with torch.random.fork_rng(devices=[self._device] if self._device.type == "cuda" else []):
-            return torch.cat([self._forward(part) for part in parts])
+            for places, counts in parts:
+                found = self._forward(rows_B[places])
+                if counts:
+                    logits_BK[torch.from_numpy(places).to(self._device)] = found
+        return self._share.total(logits_BK)
 
 
 class _Watch:

@@ -1,0 +1,64 @@
+"""Step: finetuning on texts as language, before any labels (Burns et al. 2023, section 5.2.2)."""
+
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from outgrow.dag.work import Context
+from outgrow.examples import Examples, Labels
+from outgrow.models.weights import save_trained
+from outgrow.seeds import generator
+from outgrow.steps.bench import Bench
+from outgrow.tables import read_examples
+from outgrow.training.finetune import Compute, Schedule, finetune
+from outgrow.training.losses import Loss, moment_at_start
+
+
+def generative(context: Context) -> dict[str, Any]:
+    """Train on every token of the split's texts and keep the weights; which option is right is not looked at."""
+    bench, spec = Bench(context, head="completion"), context.spec
+    texts = background(bench)
+    inputs, settings = bench.inputs(texts), spec["training"]
+    labels = Labels(texts.ids, np.zeros((len(texts), 1), np.int32), np.ones((len(texts), 1), np.float32), 1)
+    per_row = float(np.mean(inputs.lengths))
+    steps = max(1, round(spec["epochs"] * len(texts) / settings["batch"]))
+
+    def rows(logits_BK: Tensor, targets_BK: Tensor, moment: Any, **_: Any) -> Tensor:
+        del targets_BK, moment
+        return -logits_BK[:, 0] / per_row  # so that a batch's loss is about the mean over its tokens
+
+    trained = finetune(
+        bench.scorer,
+        inputs,
+        labels,
+        schedule=Schedule(steps, settings["batch"], spec["lr"], 0.0, settings["warmup"]),
+        loss=Loss(rows),
+        loss_options={},
+        moment=moment_at_start(labels, shared=False, balanced=False),
+        rng=generator(spec["seed"], "generative", bench.task.name),
+        compute=Compute(settings["precision"], packed=bench.packed, checkpointing=settings["checkpointing"]),
+        progress=context.progress,
+    )
+    save_trained(bench.scorer, context.folder / "weights.safetensors")
+    parts = np.array_split(np.array(trained.losses), min(20, steps))
+    return {"texts": len(texts), "steps": steps, "loss": [round(float(part.mean()), 5) for part in parts]}
+
+
+def background(bench: Bench) -> Examples:
+    """Return what is learned as language: each row's prompt with each of its completions, or its text.
+
+    A task that has texts of its own for this gives those of the groups of the split's rows.
+    """
+    rows, source = bench.examples(bench.spec["split"]), bench.context.inputs["task"]
+    if source.has("background.parquet"):
+        own, groups = read_examples(source.path("background.parquet")), set(rows.groups)
+        return own.take([each for each, group in zip(own.ids, own.groups, strict=True) if group in groups])
+    options = rows.completions or (("",),) * len(rows)
+    texts = [
+        (f"{each}/{i}", text + option)
+        for each, text, row in zip(rows.ids, rows.texts, options, strict=True)
+        for i, option in enumerate(row)
+    ]
+    ids, whole = zip(*texts, strict=True)
+    return Examples(ids, ids, ("",) * len(ids), np.zeros(len(ids), np.int64), tuple((t,) for t in whole))
