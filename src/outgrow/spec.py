@@ -98,10 +98,11 @@ class Training(Spec):
     ema: Share = 0.0
     """Decay of an average of the weights that is kept instead of the last ones; 0 keeps the last."""
     checkpointing: bool = False
-    generative_lr: Annotated[float, Field(gt=0)] = 2e-5
-    generative_epochs: Positive = 1
-    """Of finetuning on texts as language, for methods that begin with it."""
     """Compute activations twice instead of keeping them: slower, in less memory."""
+    generative_lr: Annotated[float, Field(gt=0)] = 2e-5
+    """Learning rate of finetuning on texts as language, for methods that begin with it."""
+    generative_epochs: Positive = 1
+    """Passes of it over the texts."""
 
 
 class LabelFile(Spec):
