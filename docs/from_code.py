@@ -74,10 +74,14 @@ def _task(task: Task) -> tuple[str, ...]:
 def methods() -> Iterator[str]:
     """Yield the table of methods."""
     rows = [
-        (code(each.name), each.about, each.source, ", ".join(needs.replace("-", " ") for needs in each.requires))
+        (
+            code(each.name),
+            f"{each.about} *{each.source}*",
+            ", ".join(needs.replace("-", " ") for needs in each.requires),
+        )
         for each in METHODS.values()
     ]
-    yield from table(("method", "what it does", "source", "needs"), rows)
+    yield from table(("method", "what it does, and where it is from", "needs"), rows)
 
 
 def models() -> Iterator[str]:

@@ -11,13 +11,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from tests.tiny_text import write_models, write_rows
 
 from outgrow.chess.encoding import vocabulary, write_tokenizer
 from outgrow.dag.store import Store
 from outgrow.models import catalog
 from outgrow.seeds import derive, generator
 from outgrow.spec import Study
-from tests.tiny_text import write_models, write_rows
 
 hypothesis.settings.register_profile("patient", deadline=None)  # a busy machine is no failure
 hypothesis.settings.load_profile("patient")

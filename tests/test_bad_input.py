@@ -310,7 +310,7 @@ TABLE = [
     model(
         "encoder",
         encoder,
-        "is a BertModel, not a causal language model",
+        "is an encoder, not a causal language model",
         code=2,
         block={"task": "chess-puzzle", "methods": ["naive-hard"]},
     ),

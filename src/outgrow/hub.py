@@ -153,13 +153,21 @@ def _resolve_dataset(name: str, config: str) -> DataPin:
     if info.gated:
         api.auth_check(name, repo_type="dataset")
     converted = [each for each in api.list_repo_refs(name, repo_type="dataset").converts if each.ref == CONVERTED]
+    plain = [each.rfilename for each in info.siblings or ()]
     if converted:
         revision = converted[0].target_commit
         files = api.list_repo_files(name, repo_type="dataset", revision=revision)
-        return DataPin(revision, _converted_splits(name, files, config))
+        # A folder is no configuration to the hub unless the card says so: the converted rows may mix all folders.
+        plain = [each for each in plain if config and _in_folder(each, config)]
+        if not plain or any(each.startswith(f"{config}/") for each in files):
+            return DataPin(revision, _converted_splits(name, files, config))
     if info.sha is None:
         raise UsageError(f"the hub names no revision of the data set {name}")
-    return DataPin(info.sha, _plain_splits(name, [each.rfilename for each in info.siblings or ()], config))
+    return DataPin(info.sha, _plain_splits(name, plain, config))
+
+
+def _in_folder(file: str, folder: str) -> bool:
+    return file.startswith(f"{folder}/") and file.endswith(READABLE)
 
 
 def _converted_splits(name: str, files: Sequence[str], config: str) -> dict[str, list[str]]:

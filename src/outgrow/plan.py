@@ -140,7 +140,7 @@ def _refuse_twins(cells: Sequence[Cell]) -> None:
         if name in seen:
             raise UsageError(
                 f"two comparisons give {cell.supervisor} -> {cell.student} by {cell.method} on {cell.task}: a table "
-                "could not tell them apart; put them into two studies"
+                "could not tell them apart; give one of them a label"
             )
         seen.add(name)
 
@@ -152,8 +152,9 @@ class _Block:
         self.study, self.block = study, block
         self.steps = TaskSteps(study, block, seed, lock)
         others = [block.model_copy(update={"task": name, "data": None}) for name in block.test_on]
-        self._others = {f"{block.task} on {other.task}": TaskSteps(study, other, seed, lock) for other in others}
-        self.tested = {self.steps.task.name: self.steps.task} | {name: o.task for name, o in self._others.items()}
+        self._shown = f"{block.task}, {block.label}" if block.label else block.task
+        self._others = {f"{self._shown} on {other.task}": TaskSteps(study, other, seed, lock) for other in others}
+        self.tested = {self._shown: self.steps.task} | {name: other.task for name, other in self._others.items()}
         for other in self._others.values():
             _check_alike(self.steps.task, other.task)
         self.methods = _with_controls([find_method(name) for name in block.methods])
@@ -234,7 +235,7 @@ class _Block:
     def _cell(self, name: str, source: Labeller, student: str, method: Method, between: list[str]) -> Cell:
         steps, kept = self.steps, bool(self._others)
         return Cell(
-            task=steps.task.name,
+            task=self._shown,
             supervisor=name,
             student=student,
             method=method.name,

@@ -89,8 +89,9 @@ class Training(Spec):
     """They are scaled by this over the rank."""
     l2: Annotated[float, Field(ge=0)] | Literal["tune"] = "tune"
     """Penalty of a linear probe on standardised features."""
-    head: Literal["unembedding", "zero"] = "unembedding"
-    """Where class rows start: at the unembedding rows of the answer tokens where the model has them, or at zero."""
+    head: Literal["unembedding", "zero", "completion"] = "unembedding"
+    """Where a new head starts: at the unembedding rows of the answer tokens where the model has them, or at zero.
+    completion: no new head, options that are texts are scored by their log-probability."""
     max_tokens: Positive = 512
     """Longer texts lose their beginning."""
     dropout: Share = 0.0
@@ -119,6 +120,8 @@ class Comparison(Spec):
 
     task: str
     """Its name: one of the table, or of `tasks`."""
+    label: str = ""
+    """What tells this block from another one of the same task, in every table."""
     supervisors: tuple[str | LabelFile, ...] = Field(min_length=1)
     """Models, by size, short name, folder or hub name; or files of labels."""
     students: tuple[str, ...] = Field(min_length=1)

@@ -36,11 +36,19 @@ class TaskSteps:
         self.training: Training = block.training or study.training
         self.task: Task = find_task(block.task, study.tasks)
         self.source = self._source()
+        if self.training.head == "completion" and (self.task.head != "reward" or self.training.tuning in PROBED):
+            raise UsageError(
+                f"{self.task.name}: training.head completion is for options that are texts, and no probe: it reads "
+                "every token of an option"
+            )
         named = [name for name in (*block.supervisors, *block.students) if isinstance(name, str)]
         self.models = {name: self._model(name) for name in named}
 
     def _model(self, name: str) -> Model:
-        return find_model(_place(self.study.models, name), self.task.models, self._lock)
+        model = find_model(_place(self.study.models, name), self.task.models, self._lock)
+        if self.task.head == "token" and model.kind == "encoder":
+            raise UsageError(f"{name} is an encoder, not a causal language model: {self.task.name} needs the latter")
+        return model
 
     def _source(self) -> Step:
         located = self.task.locate(Where(self.block.data, self.study.data_dir, self._lock))
@@ -229,7 +237,8 @@ class TaskSteps:
             inputs["tune"] = self._tune(name, tuning)
             return {}
         if self.training.lr == "default":
-            return {"lr": self.models[name].default_lr(self.task.name)}
+            kind = ", completion" if self.training.head == "completion" else ""
+            return {"lr": self.models[name].default_lr(self.task.name + kind)}
         return {"lr": self.training.lr}
 
     def _tune(self, name: str, tuning: str) -> Step:

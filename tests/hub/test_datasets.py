@@ -68,6 +68,20 @@ def test_a_set_of_plain_files_is_read_from_main(hub):
     assert sorted(rows.every.ids) == ["test-1", "train-1", "train-2"]
 
 
+def test_a_folder_of_plain_files_is_a_configuration_though_the_converted_rows_have_none(hub):
+    lines = [
+        b'{"chosen": "\\n\\nHuman: x\\n\\nAssistant: %s", "rejected": "\\n\\nHuman: x\\n\\nAssistant: b"}\n' % each
+        for each in (b"y", b"z")
+    ]
+    repo = hub.repo("dataset", "Anthropic/hh-rlhf")
+    repo.push("main", {"harmless-base/train.jsonl": lines[0], "helpful-base/train.jsonl": lines[1], "README.md": b""})
+    both = [{"chosen": "\n\nHuman: x\n\nAssistant: c", "rejected": "\n\nHuman: x\n\nAssistant: b"}] * 2
+    repo.push(CONVERTED, {"default/train/0000.parquet": parquet(both)})
+    examples = find_task("hh_rlhf_harmless").rows(Where()).examples
+    assert [examples.completions[0][examples.truth_N[0]]] == [" y"]
+    assert len(find_task("hh_rlhf").rows(Where()).examples) == 2
+
+
 def test_rows_are_read_again_from_the_cache_when_offline(hub, glue, tmp_path, monkeypatch):
     from huggingface_hub import constants
 

@@ -1,6 +1,7 @@
 """The page in a real browser: all is drawn, filters and search work, nothing is fetched, data stays text."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -71,6 +72,18 @@ def test_every_figure_is_drawn_and_nothing_is_wider_than_the_page(page):
         assert len(figure.query_selector(".plot").get_attribute("aria-label")) > 40
     assert len(page.query_selector_all(".plot .trace, .plot .hm")) >= 20
     assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
+
+
+def test_a_figure_is_saved_by_its_button_and_nothing_lies_on_top_of_it(page):
+    draw_all(page)
+    figure = page.locator("#panels figure").first
+    figure.scroll_into_view_if_needed()
+    figure.locator(".plot").hover()
+    assert page.locator(".modebar").count() == 0
+    with page.expect_download() as saved:
+        figure.locator("button", has_text="SVG").click()
+    assert saved.value.suggested_filename == "chess-puzzle-accuracy.svg"
+    assert "</svg>" in Path(saved.value.path()).read_text(encoding="utf-8")
 
 
 def test_filters_filter_table_and_figures(page):

@@ -96,9 +96,9 @@ def report(
     store: StoreOption = STORE,
     debug: DebugOption = False,
 ) -> None:
-    """Write a study's page, its figures or its table, from what the store has.
+    """Write a study's page, figures or table.
 
-    The page is one HTML file that needs no network, to be sent on. `outgrow run` writes it too.
+    All of it is made from what the store has. The page is one HTML file that needs no network, to be sent on. `outgrow run` writes it too.
     """
     from outgrow.cli.report import write_files
 
@@ -132,7 +132,10 @@ def rows(
     store: StoreOption = STORE,
     debug: DebugOption = False,
 ) -> None:
-    """Write ids and texts of a study's rows, for whoever labels them."""
+    """Write ids and texts of a study's rows.
+
+    For whoever labels them: a file of labels for these rows can stand in a supervisor's place.
+    """
     from outgrow.cli.rows import write_rows
 
     write_rows(study, overrides or [], task=task, split=split, seed=seed, truth=truth, out=out, store=store)
@@ -257,7 +260,10 @@ def verify(store: StoreOption = STORE, as_json: JsonOption = False, debug: Debug
 
 @app.command("store")
 def show_store(store: StoreOption = STORE, as_json: JsonOption = False, debug: DebugOption = False) -> None:
-    """Show what takes the store's space, by kind, and which studies need it."""
+    """Show what takes the store's space.
+
+    By kind of step, and how many steps each study needs.
+    """
     from outgrow.cli.keeping import show_usage
 
     show_usage(store, as_json=as_json)

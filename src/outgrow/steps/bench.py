@@ -29,7 +29,7 @@ class Bench(Desk):
         folder = local_folder(context.places["model"], self.spec["model"]["fingerprint"])
         self.scorer = load_scorer(
             folder,
-            head=head or self.task.head,
+            head=head or ("completion" if self._settings["head"] == "completion" else self.task.head),
             options=self.task.options(),
             verbalizer=self.task.verbalizer if self._settings["head"] == "unembedding" else (),
             adapter=self._adapter(),

@@ -9,10 +9,11 @@ from outgrow.tasks.base import ASSETS, Located, Rows, Task, Where
 from outgrow.tasks.chess import CHESS_TASKS
 from outgrow.tasks.nlp import NLP_TASKS
 from outgrow.tasks.own import own_task
+from outgrow.tasks.preference_sets import PREFERENCE_TASKS
 
 __all__ = ["ASSETS", "TASKS", "Located", "Rows", "Task", "Where", "find_task", "task_of"]
 
-TASKS: dict[str, Task] = {task.name: task for task in (*CHESS_TASKS, *NLP_TASKS)}
+TASKS: dict[str, Task] = {task.name: task for task in (*CHESS_TASKS, *NLP_TASKS, *PREFERENCE_TASKS)}
 
 
 def find_task(name: str, own: Sequence[OwnTask] = ()) -> Task:

@@ -1,6 +1,7 @@
 """One process of a sharded run: train a tiny model on made-up rows, write down what this process saw."""
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from outgrow.training.batches import encode
 from outgrow.training.finetune import Compute, Schedule, finetune
 from outgrow.training.inference import predict
 from outgrow.training.losses import LOSSES, Moment
-from outgrow.training.sharded import shard, start, whole_state
+from outgrow.training.sharded import Share, shard, start, whole_state
 
 NUM = 30
 norms = []
@@ -34,7 +35,7 @@ def held(scorer):
 
 
 def main(folder, out, settings):
-    share = start()
+    share = start() if "RANK" in os.environ else Share()
     rng = np.random.default_rng(0)
     texts = [" ".join(rng.choice(list("!abcdefghijklmnop"), rng.integers(1, 14))) for _ in range(NUM)]
     ids = tuple(str(i) for i in range(NUM))
@@ -60,10 +61,10 @@ def main(folder, out, settings):
         share=share,
     )
     found_NK = predict(scorer, inputs)
-    kept = whole_state(scorer)
+    kept = whole_state(scorer)  # all processes take part
     told = {
         "rank": share.rank,
-        "world": torch.distributed.get_world_size(),
+        "world": torch.distributed.get_world_size() if share.world > 1 else 1,
         "whole": whole,
         "held": held(scorer),
         "losses": trained.losses,
@@ -73,7 +74,8 @@ def main(folder, out, settings):
         "kept": sorted((name, list(each.shape)) for name, each in kept.items()),
     }
     (Path(out) / f"{share.rank}.json").write_text(json.dumps(told))
-    torch.distributed.destroy_process_group()
+    if share.world > 1:
+        torch.distributed.destroy_process_group()
 
 
 if __name__ == "__main__":

@@ -77,14 +77,17 @@ async function draw(panel) {
       layout.legend = { ...layout.legend, yref: "container", yanchor: "bottom", y: 0 };
     }
     layout.uirevision = "kept";
-    await Plotly.react(panel.plot, themed(traces, colours()), layout, {
-      displaylogo: false,
-      responsive: true,
-      modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"],
-      toImageButtonOptions: { format: "svg", filename: `${panel.task}-${panel.kind}` },
-    });
+    layout.dragmode = false; // a finger that moves over a figure scrolls the page
+    // Plotly's bar of buttons would lie on top of the data: what is needed of it is the button in the caption.
+    await Plotly.react(panel.plot, themed(traces, colours()), layout, { displayModeBar: false, responsive: true });
   }
   panel.figure.dataset.drawn = chosen.seed === null ? "pooled" : String(chosen.seed);
+}
+
+async function save(panel) {
+  const Plotly = await loadPlotly();
+  const { clientWidth: width, clientHeight: height } = panel.plot;
+  await Plotly.downloadImage(panel.plot, { format: "svg", filename: `${panel.task}-${panel.kind}`, width, height });
 }
 
 async function drawSafely(panel) {
@@ -116,6 +119,7 @@ function addPanel(task, kind, wide) {
       selects.append(select);
     }
   }
+  selects.append(make("button", { type: "button", class: "plain", title: "Save this figure as SVG", onclick: () => save(panel) }, "SVG"));
   panel.figure = make("figure", { class: wide ? "wide" : "", "data-kind": kind, "data-task": task },
     make("figcaption", {}, panel.title, selects), panel.plot, panel.none, panel.note,
     make("details", {}, make("summary", {}, "In words, all comparisons"), panel.words));
