@@ -162,8 +162,9 @@ LABELS_CHANGED = [
     ),
     Method(
         "knn-cleaning",
-        "Naive, each label replaced by the mean label of the 50 nearest rows in the untuned student's features.",
+        "Naive hard, each label replaced by the vote of the 50 nearest rows in the untuned student's features.",
         ELEUTHER,
+        labels="hard",
         transforms=(("knn-cleaning", {"neighbours": 50}),),
         requires=("features", "shared-options"),
     ),
