@@ -34,10 +34,14 @@ def show_tasks(*, as_json: bool) -> None:
         return
     rows = table("task", "about", "options", "head", "rows", right=("options", "rows"))
     for task in tasks:
-        rows.add_row(task["name"], task["about"], f"{task['options']:,}", task["head"], _rows_told(task))
+        name = task["name"] if task["verified"] else f"{task['name']} *"
+        rows.add_row(name, task["about"], f"{task['options']:,}", task["head"], _rows_told(task))
     out = console()
     out.print(rows)
-    out.print("\nRows: how many are shipped; hub: fetched when first used, or read from data_dir. --json tells more.")
+    out.print(
+        "\n* unverified: written from the set's documentation, never tried on its real rows.\n"
+        "Rows: how many are shipped; hub: fetched when first used, or read from data_dir. --json tells more."
+    )
 
 
 def _rows_told(task: dict[str, Any]) -> str:
@@ -92,7 +96,8 @@ def show_models(*, as_json: bool) -> None:
     out.print(rows)
     out.print(
         "\nParameters without embeddings; positions seen in pretraining; accuracy in percent on the moves played in "
-        "held-out games. A study may also name a folder with a Hugging Face model."
+        "held-out games. A study may also name any causal language model or encoder of Hugging Face: a folder, or its "
+        "name on the hub."
     )
 
 
