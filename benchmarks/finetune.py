@@ -38,6 +38,7 @@ def make_model(name: str, folder: Path) -> Path:
     import torch
     import transformers
 
+    transformers.utils.logging.disable_progress_bar()
     kind, sizes = RANDOM_MODELS[name]
     small = {"vocab_size": VOCABULARY, "num_attention_heads": 4} if kind == "LlamaConfig" else {}
     config = getattr(transformers, kind)(**sizes, **small)
@@ -95,8 +96,6 @@ def plain_loop(folder, tokens, labels_NK, steps, loss, precision, device, tick):
 
 def library_loop(folder, tokens, labels_NK, steps, loss, precision, device, tick):
     """Train with the library on the same rows in the same order. Return the losses."""
-    import torch
-
     from outgrow.examples import Labels
     from outgrow.models.heads import load_scorer
     from outgrow.training import finetune as loop
@@ -120,7 +119,6 @@ def library_loop(folder, tokens, labels_NK, steps, loss, precision, device, tick
         progress=lambda *_: tick(),
     )
     assert trained.batching == "packed", trained.batching
-    del torch
     return trained.losses
 
 
@@ -161,7 +159,11 @@ def measure(args) -> dict[str, object]:
     tokens, labels_NK = draw(args.center, args.steps + warm, AutoConfig.from_pretrained(args.model).vocab_size)
     ticks: list[float] = []
     loop = plain_loop if args.loop == "plain" else library_loop
-    tick = lambda: ticks.append(now(args.device)) if len(ticks) in (warm - 1, warm + args.steps - 1) else ticks.append(0)  # noqa: E731
+
+    def tick() -> None:
+        at_an_end = len(ticks) in (warm - 1, warm + args.steps - 1)  # in between nobody waits for the GPU
+        ticks.append(now(args.device) if at_an_end else 0.0)
+
     losses = loop(Path(args.model), tokens, labels_NK, args.steps + warm, args.loss, args.precision, args.device, tick)
     seconds = ticks[-1] - ticks[warm - 1]
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -209,7 +211,7 @@ def main() -> None:
 def table(args, folder: Path, parameters: int) -> None:
     """Print a line for every loop, loss and length."""
     print(f"{args.model}, {parameters / 1e6:.1f}M non-embedding parameters, {args.device}, batch {BATCH}")
-    print(f"{'tokens':>6} {'loss':13} {'loop':8} {'prec.':5} {'rows/s':>8} {'tokens/s':>9} {'limit':>6} {'memory':>7}  gain")
+    print("tokens loss          loop     prec.   rows/s  tokens/s  limit  memory  gain")
     for center in args.lengths:
         for loss in args.losses:
             kinds = [("plain", "fp32"), *(("library", each) for each in args.precisions)]
@@ -224,7 +226,11 @@ def run_apart(args, folder: Path, loop: str, center: int, loss: str, precision: 
     """Measure in a process of its own."""
     options = {"model": folder, "device": args.device, "steps": args.steps}
     options |= {"loop": loop, "center": center, "loss": loss, "precision": precision}
-    command = [sys.executable, __file__, *(str(part) for name, value in options.items() for part in (f"--{name}", value))]
+    command = [
+        sys.executable,
+        __file__,
+        *(str(part) for name, value in options.items() for part in (f"--{name}", value)),
+    ]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -248,8 +254,8 @@ def report(center: int, loss: str, runs, parameters: int) -> None:
             apart = np.abs(np.subtract(found[0]["losses"], first["losses"])).max()
             gain = median(each["rows"] for each in found) / plain
             print(
-                f"       padded {first['padded']:.1%}, so {allowed:.2f} is allowed: {gain / allowed:.0%} of it reached in "
-                f"{precision}; final losses {first['losses'][-1]:.5f} and {found[0]['losses'][-1]:.5f}, "
+                f"       padded {first['padded']:.1%}, so {allowed:.2f} is allowed: {gain / allowed:.0%} of it reached "
+                f"in {precision}; final losses {first['losses'][-1]:.5f} and {found[0]['losses'][-1]:.5f}, "
                 f"all within {apart:.1e}",
                 flush=True,
             )

@@ -115,5 +115,6 @@ def test_the_golden_run_covers_what_a_study_of_models_goes_through(golden):
         "assemble_blunders",
         "mine_preferences",
         "assemble_preferences",
+        "background",  # of the shipped chess pairs alone
         "label_file",  # its numbers are the file's
     }

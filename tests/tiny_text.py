@@ -53,10 +53,10 @@ def _tokenizer(encoder):
 
 
 def write_rows(root, *, num_rows=500):
-    """Write sst2 and openbookqa in the hub's columns below `root`: good words make a sentence or an answer right."""
-    rng = generator(0, "tiny texts")
+    """Write sst2, openbookqa and hh_rlhf in the hub's columns below `root`: good words make a text the right one."""
+    rng, again = generator(0, "tiny texts"), generator(0, "tiny pairs")
 
-    def phrase(good):
+    def phrase(good, rng=rng):
         words = [*rng.choice(GOOD if good else BAD, 2), *rng.choice(PLAIN, rng.integers(2, 7))]
         return " ".join(rng.permutation(words).tolist())
 
@@ -67,7 +67,11 @@ def write_rows(root, *, num_rows=500):
         texts = [phrase(k == right) for k in range(4)]
         choices = {"text": texts, "label": list("ABCD")}
         questions.append({"id": f"q{i}", "question_stem": f"x{i} a b", "choices": choices, "answerKey": "ABCD"[right]})
-    for name, rows in (("sst2", sst2), ("openbookqa", questions)):
+    pairs = []
+    for i in range(num_rows):
+        talk = f"\n\nHuman: x{i} a b\n\nAssistant: "
+        pairs.append({"chosen": talk + phrase(True, again), "rejected": talk + phrase(False, again)})
+    for name, rows in (("sst2", sst2), ("openbookqa", questions), ("hh_rlhf", pairs)):
         (root / name).mkdir(parents=True)
         text = "".join(json.dumps(row) + "\n" for row in rows)
         (root / name / "train.jsonl").write_text(text, encoding="utf-8")

@@ -33,7 +33,8 @@ class Comparison:
     """Cells that differ in seed only: a row of every table. All figures of a `Summary` stand side by side.
 
     `agreement` is with the supervisor's predictions on test, all seeds pooled; `diagnostics` are the student's means
-    over seeds (calibration error, illegal mass, ...); `seconds` is the compute of the student's own training.
+    over seeds (calibration error, illegal mass, ...); `natural` those of weak, student, ceiling and zero-shot on
+    the natural mix of test rows, where the task has one; `seconds` is the compute of the student's own training.
     """
 
     task: str
@@ -45,6 +46,7 @@ class Comparison:
     summary: Summary
     agreement: Agreement
     diagnostics: dict[str, float]
+    natural: dict[str, float]
     seconds: float
     warnings: tuple[str, ...]
 
@@ -161,6 +163,7 @@ class Results:
                 truth_N=np.tile(truth_N, len(read)),
             ),
             diagnostics=_means(parts["result"]),
+            natural=_natural([found for _, found in read]),
             seconds=sum(found["result"].record["provenance"]["seconds"] for _, found in read),
             warnings=_warnings([found for _, found in read], summary, self.plan.methods[first.method]),
         )
@@ -175,6 +178,13 @@ class Results:
         }
         found = {name: self._get(step.key) for name, step in named.items() if step is not None}
         return None if None in found.values() else {name: each for name, each in found.items() if each is not None}
+
+    def outputs(self, step: Step) -> dict[str, Any]:
+        """Return what the record of a finished step holds; StepError where it is not finished."""
+        found = self._get(step.key)
+        if found is None:
+            raise StepError(f"{step.title} is not finished")
+        return found.outputs
 
     def _get(self, key: str) -> Artefact | None:
         if key not in self._records:
@@ -203,8 +213,19 @@ def _correct(test: dict[str, Any]) -> np.ndarray:
 
 def _means(tests: Iterable[dict[str, Any]]) -> dict[str, float]:
     rows = list(tests)
-    names = [name for name, value in rows[0].items() if isinstance(value, float) and name != "accuracy"]
+    left_out = ("accuracy", "natural_accuracy")
+    names = [name for name, value in rows[0].items() if isinstance(value, float) and name not in left_out]
     return {name: float(np.mean([row[name] for row in rows])) for name in names}
+
+
+def _natural(read: list[dict[str, Artefact]]) -> dict[str, float]:
+    """Return the mean over seeds of the second figure, by role: of those that have one in every seed."""
+    found = {}
+    for role, name in (("weak", "weak"), ("result", "student"), ("ceiling", "ceiling"), ("zero_shot", "zero_shot")):
+        tests = [each[role].outputs["test"] for each in read if role in each]
+        if tests and all("natural_accuracy" in test for test in tests):
+            found[name] = float(np.mean([test["natural_accuracy"] for test in tests]))
+    return found
 
 
 def _warnings(read: list[dict[str, Artefact]], summary: Summary, method: Method) -> tuple[str, ...]:
@@ -266,4 +287,5 @@ def _row(each: Comparison) -> dict[str, Any]:
         "agreement_where_right": each.agreement.where_right,
         "agreement_where_wrong": each.agreement.where_wrong,
     }
+    row |= {f"natural_{name}": value for name, value in each.natural.items()}
     return row | each.diagnostics | {"seconds": each.seconds, "warnings": list(each.warnings)}

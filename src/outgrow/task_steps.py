@@ -36,11 +36,8 @@ class TaskSteps:
         self.training: Training = block.training or study.training
         self.task: Task = find_task(block.task, study.tasks)
         self.source = self._source()
-        if self.training.head == "completion" and (self.task.head != "reward" or self.training.tuning in PROBED):
-            raise UsageError(
-                f"{self.task.name}: training.head completion is for options that are texts, and no probe: it reads "
-                "every token of an option"
-            )
+        if self.training.head == "completion" and self.task.head != "reward":
+            raise UsageError(f"{self.task.name}: training.head completion is for options that are texts")
         named = [name for name in (*block.supervisors, *block.students) if isinstance(name, str)]
         self.models = {name: self._model(name) for name in named}
 
@@ -125,7 +122,12 @@ class TaskSteps:
             "training": UNTUNED | kept,
         }
         title = f"generative finetuning of {name} on {split}, {self.task.name}, seed {self.seed}"
-        return self._model_step("generative", name, spec, {}, title)
+        inputs = {"background": self._background()} if self.task.background else {}
+        return self._model_step("generative", name, spec, inputs, title)
+
+    def _background(self) -> Step:
+        kept = {key: value for key, value in self.source.spec.items() if key not in ("test", "tune", "pool")}
+        return step("background", kept, title=f"background of {self.task.name}", places=self.source.places)
 
     def made(
         self,
@@ -142,6 +144,11 @@ class TaskSteps:
         title = f"{role} {name}, {self.task.name}, seed {self.seed}"
         if tuning == "none":
             return self._prompt(name, method, labels or {}, title)
+        if tuning in PROBED and self.training.head == "completion":
+            raise UsageError(
+                f"{self.task.name}: with training.head completion there is no probe ({method.name}): that head reads "
+                "every token of an option"
+            )
         spec = self._learning(splits, method, labels) | {"evaluate": "test"}
         inputs = dict(labels or {})
         before = self._before(name, splits, method, tuning)

@@ -1,16 +1,33 @@
-"""What a study shows, in generated sentences. A null result is called one, and so is harm."""
+"""What a study shows, in generated sentences. A null result is called one, and so is harm.
+
+A small study is told comparison by comparison, a large one by task and method.
+"""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import groupby
+from math import isfinite
+from statistics import fmean, median
 from typing import Literal
 
 from outgrow.methods import Method
-from outgrow.metrics import Estimate
+from outgrow.metrics import Estimate, PgrInterval
 from outgrow.numerals import percent, plural, signed, span
 from outgrow.results import Comparison, Results
+from outgrow.spec import Study
 
 Verdict = Literal["gain", "no gain", "loss"]
 OTHERS: dict[Verdict, str] = {"no gain": "no gain", "loss": "a loss"}
+AGAINST: dict[Verdict, str] = {"gain": "beats", "no gain": "cannot be told from", "loss": "falls behind"}
+MOST_LISTED = 12
+"""Of more comparisons than this nobody reads a sentence each."""
+NATURAL = {
+    "accuracy": "accuracy on test rows in their natural mix",
+    "question": "the share of questions whose right answer scores highest",
+}
+"""What the second figure of a task is, by its kind."""
+TAIL = 0.025
+"""How often the 95% interval of a difference that is zero lies above it by chance."""
 
 
 def verdict(gain: Estimate) -> Verdict:
@@ -25,14 +42,38 @@ def findings(results: Results) -> list[str]:
     comparisons = results.comparisons
     if not comparisons:
         return ["No comparison is finished yet, so there is nothing to show."]
-    common = _common_warnings(comparisons)
     return [
         headline(comparisons),
-        *(sentence(each, leave_out=common) for each in comparisons),
-        *contrasts(results),
-        *(f"In every comparison: {warning}." for warning in common),
+        *_shifts(results),
+        *(_by_method(results) if len(comparisons) > MOST_LISTED else _one_by_one(results)),
         *_together(results),
     ]
+
+
+def _one_by_one(results: Results) -> Iterator[str]:
+    common = _common_warnings(results.comparisons)
+    yield from (sentence(each, leave_out=common) for each in results.comparisons)
+    yield from contrasts(results)
+    yield from (f"In every comparison: {warning}." for warning in common)
+
+
+def _by_method(results: Results) -> Iterator[str]:
+    comparisons = results.comparisons
+    chance = max(1, round(TAIL * len(comparisons)))
+    yield (
+        f"Were there no gain and no loss anywhere, of {len(comparisons)} intervals of 95% about {chance} would still "
+        f"show a gain by chance, and about {chance} a loss."
+    )
+    for task, of_task in groupby(comparisons, key=lambda each: each.task):
+        by_method: dict[str, list[Comparison]] = {}
+        for each in of_task:
+            by_method.setdefault(each.method, []).append(each)
+        yield from (f"{task}, {method}: {_tally(pairs)}" for method, pairs in by_method.items())
+    yield from contrasts_by_method(results)
+    counts = Counter(warning for each in comparisons for warning in each.warnings)
+    for warning, number in counts.most_common():
+        where = "every comparison" if number == len(comparisons) else f"{number} of {len(comparisons)} comparisons"
+        yield f"In {where}: {warning}."
 
 
 def headline(comparisons: Sequence[Comparison]) -> str:
@@ -57,13 +98,55 @@ def sentence(comparison: Comparison, *, leave_out: Sequence[str] = ()) -> str:
         "no gain": f"no gain. {signed(gain.mean)} points against {floor}, an interval that covers 0 {interval}.",
         "loss": f"no gain but a loss. {percent(-gain.mean)} points below {floor} {span(-gain.high, -gain.low)}.",
     }[verdict(gain)]
-    warnings = [f" {each[0].upper()}{each[1:]}." for each in comparison.warnings if each not in leave_out]
+    warnings = [f" {_sentence(each)}" for each in comparison.warnings if each not in leave_out]
     return f"{place(comparison)}, {comparison.method}: {told}{''.join(warnings)}"
 
 
 def place(comparison: Comparison) -> str:
     """Return where a comparison stands: task and pair."""
     return f"{comparison.task}, {comparison.supervisor} -> {comparison.student}"
+
+
+def shifts(study: Study) -> dict[str, tuple[str, str]]:
+    """Return what was trained on and what was tested on, by the name of every task that was tested elsewhere."""
+    found = {}
+    for block in study.comparisons:
+        trained = f"{block.task}, {block.label}" if block.label else block.task
+        found |= {f"{trained} on {tested}": (trained, tested) for tested in block.test_on}
+    return found
+
+
+def shift_told(trained: str, tested: str) -> str:
+    """Return in words what a task is that was tested elsewhere."""
+    return (
+        f"trained on {trained}, tested on rows of {tested}: weak, student, ceiling and zero-shot are all measured there"
+    )
+
+
+def task_notes(results: Results, task: str) -> list[str]:
+    """Return the sentences that a reader of a task's figures needs: a shift, what form alone tells, rows left out."""
+    rows = [each for each in results.comparisons if each.task == task]
+    outputs = results.outputs(next(cell for cell in results.cells if cell.task == task).source)
+    known = shifts(results.plan.study)
+    notes = [_sentence(shift_told(*known[task]))] if task in known else []
+    shortcut = outputs.get("shortcut")
+    if shortcut is not None and isfinite(shortcut):
+        told = f"A classifier on lengths and punctuation alone is right in {percent(shortcut)}%"
+        beaten = dict.fromkeys(each.supervisor for each in rows if each.summary.weak.mean <= shortcut)
+        notes.append(told + (f", no less than {', '.join(beaten)}." if beaten else "."))
+    notes += [f"{plural(number, 'row')} left out: {reason}." for reason, number in outputs.get("skipped", {}).items()]
+    return notes
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _shifts(results: Results) -> Iterator[str]:
+    known = shifts(results.plan.study)
+    for task in dict.fromkeys(each.task for each in results.comparisons):
+        if task in known:
+            yield f"{task}: {shift_told(*known[task])}."
 
 
 def _share(comparison: Comparison) -> str:
@@ -75,31 +158,72 @@ def _share(comparison: Comparison) -> str:
     return f", {percent(net.pgr)}% of the way to the ceiling"
 
 
+def _tally(pairs: Sequence[Comparison]) -> str:
+    """Return in how many pairs a method gains, does not, or loses, and the medians of its ratios."""
+    counts = Counter(verdict(each.summary.gain) for each in pairs)
+    total = plural(len(pairs), "pair")
+    parts = [f"gain in {counts['gain']} of {total}" if counts["gain"] else f"no gain in any of {total}"]
+    if counts["gain"] and counts["no gain"]:
+        parts.append(f"none in {counts['no gain']}")
+    if counts["loss"]:
+        parts.append(f"a loss in {counts['loss']}")
+    pgr = _median("PGR", [each.summary.pgr for each in pairs])
+    net_pgr = _median("net PGR", [each.summary.net_pgr for each in pairs])
+    return f"{', '.join(parts)}. {pgr[0].upper()}{pgr[1:]}, {net_pgr}."
+
+
+def _median(name: str, ratios: Sequence[PgrInterval | None]) -> str:
+    values = [each.pgr for each in ratios if each is not None and each.pgr is not None]
+    unbounded = sum(each is not None and each.pgr is not None and not each.bounded for each in ratios)
+    notes = [f"{unbounded} unbounded"] if unbounded else []
+    if not values:
+        return f"{name} none"
+    notes += [f"none in {len(ratios) - len(values)}"] if len(values) < len(ratios) else []
+    return f"median {name} {percent(median(values))}%" + (f" ({', '.join(notes)})" if notes else "")
+
+
 def contrasts(results: Results) -> Iterator[str]:
     """Yield how each method compares, row by row, with the one it has to beat."""
+    for each, _, relation, difference in _differences(results):
+        told = f"{each.method} {AGAINST[verdict(difference)]} {relation}"
+        yield f"{place(each)}: {told}: {signed(difference.mean)} points {span(difference.low, difference.high)}."
+
+
+def contrasts_by_method(results: Results) -> Iterator[str]:
+    """Yield in how many pairs each method beats the one it has to beat, and by how much on average."""
+    found: dict[tuple[str, str, str], list[Estimate]] = {}
+    for each, rival, relation, difference in _differences(results):
+        found.setdefault((each.method, rival, relation), []).append(difference)
+    for (method, rival, relation), differences in found.items():
+        counts = Counter(map(verdict, differences))
+        named = f"{relation}, {rival}" if relation != rival else rival
+        mean = signed(fmean(each.mean for each in differences))
+        yield (
+            f"{method} against {named}: beats it in {counts['gain']} of {plural(len(differences), 'pair')}, cannot be "
+            f"told from it in {counts['no gain']}, falls behind in {counts['loss']}; {mean} points on average "
+            "(no interval)."
+        )
+
+
+def _differences(results: Results) -> Iterator[tuple[Comparison, str, str, Estimate]]:
+    """Yield each comparison whose rival is finished: the rival's name, what it is to it, student minus rival's."""
     known = {(each.task, each.supervisor, each.student, each.method): each for each in results.comparisons}
     for each in results.comparisons:
         name, relation = _rival(results.plan.methods[each.method])
         rival = known.get((each.task, each.supervisor, each.student, name))
         difference = results.difference(each, rival) if rival else None
         if difference is not None:
-            yield f"{place(each)}: {each.method} {_against(difference)} {relation}{_points(difference)}."
+            yield each, name, relation, difference
 
 
 def _rival(method: Method) -> tuple[str, str]:
+    """Return the method that this one has to beat, and what that is to it: nothing for the plain one."""
     if method.control:
-        return method.control, "its compute control"
-    if method.loss.startswith("confidence"):
-        return ("naive-hard", "naive-hard") if method.labels == "hard" else ("naive", "naive")
-    return "", ""
-
-
-def _against(difference: Estimate) -> str:
-    return {"gain": "beats", "no gain": "cannot be told from", "loss": "falls behind"}[verdict(difference)]
-
-
-def _points(difference: Estimate) -> str:
-    return f": {signed(difference.mean)} points {span(difference.low, difference.high)}"
+        return method.control, "its compute control" if method.chain else "its control"
+    if method.name == "naive":
+        return "", ""
+    plain = "naive-hard" if method.labels == "hard" and method.name != "naive-hard" else "naive"
+    return plain, plain
 
 
 def _common_warnings(comparisons: Sequence[Comparison]) -> list[str]:
@@ -113,7 +237,7 @@ def _together(results: Results) -> Iterator[str]:
     if len(comparisons) == 1:
         return
     figures = results.aggregates()
-    ratio, median, left_out = (
+    ratio, middle, left_out = (
         figures[n] for n in ("ratio_of_mean_gains", "median_pgr_median", "median_pgr_num_left_out")
     )
     gap = sum(each.summary.ceiling.mean - each.summary.weak.mean for each in comparisons)
@@ -125,5 +249,5 @@ def _together(results: Results) -> Iterator[str]:
     notes = [f"{unbounded} of them unbounded"] if unbounded else []
     notes += [f"{left_out} left out of the median as undefined"] if left_out else []
     told = "; ".join([*notes, "no interval, as they share models and rows"])
-    median_told = "undefined" if median is None else f"{percent(median)}%"
+    median_told = "undefined" if middle is None else f"{percent(middle)}%"
     yield f"All {len(comparisons)} together: median PGR {median_told}, ratio of mean gains {ratio_told} ({told})."

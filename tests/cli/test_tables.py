@@ -12,7 +12,7 @@ from outgrow.results import Results
 def printed(results):
     file = io.StringIO()
     console = Console(file=file, width=WIDTH, markup=False, highlight=False)
-    for part in comparison_tables(results.comparisons):
+    for part in comparison_tables(results):
         console.print(part)
     return file.getvalue()
 

@@ -139,7 +139,7 @@ def test_a_supervisor_s_own_labels_from_a_file_make_the_same_student(tiny_study,
 
 
 def test_tuned_learning_rates_serve_every_role(tiny_study, store, monkeypatch):
-    monkeypatch.setattr("outgrow.plan.LEARNING_RATES", (1e-4, 0.02))
+    monkeypatch.setattr("outgrow.task_steps.LEARNING_RATES", {"ladder": (1e-4, 0.02)})
     results = finished(tiny_study(training={"lr": "tune"}), store)
     (cell,) = results.plan.cells
     tuned = {role: store.get(getattr(cell, role).inputs["tune"].key).outputs for role in ("weak", "result", "ceiling")}

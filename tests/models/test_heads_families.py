@@ -65,7 +65,9 @@ def test_class_head(families, name):
     inputs = inputs_of(folder, "class", examples_of())
     for found in both_ways(scorer, inputs.batch(np.arange(len(TEXTS)))):
         agree(found, read @ scorer.head.weight.detach().T + scorer.head.bias.detach())
-    agree(torch.from_numpy(features(scorer, inputs)), read)
+    for packed in (False, True):
+        agree(torch.from_numpy(features(scorer, inputs, packed=packed)), read)
+        agree(torch.from_numpy(predict(scorer, inputs, packed=packed)), scorer.head(read).softmax(1).detach())
     assert scorer.manner.packs == (name not in PADDED_ONLY)
     assert scorer.manner.causal == (name in CAUSAL)
 
@@ -141,7 +143,7 @@ def test_an_option_that_a_row_lacks_has_no_probability(families):
 @pytest.mark.parametrize("name", ["qwen3", "llama", "bert"])
 def test_a_long_row_loses_its_beginning_and_keeps_its_special_tokens_and_its_option(families, name):
     tokenizer = load_tokenizer(families[name])
-    long = examples_of((" ".join("abcdefghijklmnop" * 3),), ((" yes no", " no"),))
+    long = examples_of((" ".join("abcdefghijklmnop" * 3),), ((" no yes", " yes"),))
     dressed = tokenizer("a")["input_ids"]
     before, after = dressed[: len(dressed) - 1 - (name == "bert")], dressed[len(dressed) - (name == "bert") :]
     inputs = encode(tokenizer, long, head="class", limit=10)
@@ -150,7 +152,7 @@ def test_a_long_row_loses_its_beginning_and_keeps_its_special_tokens_and_its_opt
     batch = encode(tokenizer, long, head="reward", limit=10).batch(np.array([0]))
     assert batch.length_S.tolist() == [10, 10]
     first = batch.flat_T[:10][batch.scored_S[0] : 10 - len(after)]
-    assert tokenizer.convert_ids_to_tokens(first.tolist()) == ["yes", "no"]
+    assert tokenizer.convert_ids_to_tokens(first.tolist()) == ["no", "yes"]
 
 
 @pytest.mark.parametrize("name", CAUSAL + ENCODERS)

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,24 @@ comparisons:
   - {{task: chess-puzzle, supervisors: [small, middle], students: [middle, large], methods: [naive-hard, confidence]}}
   - {{task: chess-blunder, supervisors: [small], students: [middle, large], methods: [naive]}}
 """
+WIDE = """
+name: wide
+seeds: [0, 1]
+rows: {supervisor: 50, student: 50, test: 120}
+training: {lr: 0.001}
+comparisons:
+  - &grid
+    task: chess-preference
+    label: 1 epoch
+    supervisors: [small, middle]
+    students: [middle, large]
+    methods: [naive, confidence]
+  - {<<: *grid, task: chess-puzzle, label: "", methods: [naive-hard]}
+  - {<<: *grid, task: chess-blunder, label: "", methods: [naive, naive-hard, confidence]}
+"""
+"""Too many comparisons for a sentence each; options that are texts, a natural mix of rows, curves over training."""
+SHARES = (0.2, 0.4, 0.6, 0.8, 1.0)
+"""When the made-up students of `WIDE` were looked at: they rise, and fall from the third on."""
 ACCURACIES = {"supervisor": 0.5, "ceiling": 0.8, "zero-shot": 0.3}
 """By the first word of a step's title; every other kind of student has 0.65."""
 
@@ -81,26 +100,46 @@ def results(tmp_path_factory, ladder_root):
 
 
 @pytest.fixture(scope="session")
+def wide(tmp_path_factory, ladder_root):
+    """Return the results of a larger study with all that records may hold."""
+    with in_place(ladder_root):
+        found = made_up(tmp_path_factory.mktemp("wide"), WIDE, rich=True)
+    tasks = found.plan.tasks
+    blunder = replace(tasks["chess-blunder"], natural="question")
+    return replace(found, plan=replace(found.plan, tasks=tasks | {"chess-blunder": blunder}))
+
+
+@pytest.fixture(scope="session")
+def wide_path(wide, tmp_path_factory):
+    """Return the page of that study."""
+    return write_report(wide, tmp_path_factory.mktemp("page") / "wide.html")
+
+
+@pytest.fixture(scope="session")
 def page_path(results, ladder_root, tmp_path_factory):
     """Return the page of that study."""
     with in_place(ladder_root):
         return write_report(results, tmp_path_factory.mktemp("page") / "made-up.html")
 
 
-def made_up(folder: Path, study: str, *, num_test: int = NUM_TEST, skip=lambda step: False) -> Results:
-    """Publish a made-up record for every step of a study and return its results."""
+def made_up(
+    folder: Path, study: str, *, num_test: int = NUM_TEST, skip=lambda step: False, rich: bool = False
+) -> Results:
+    """Publish a made-up record for every step of a study and return its results; `rich`: with all it may hold."""
     (folder / "study.yaml").write_text(study)
     plan, store = make_plan(load_study(folder / "study.yaml")), Store(folder / "store")
     for step in closure(plan.targets).values():
         if not skip(step):
-            publish(step, store, num_test)
+            publish(step, store, num_test, rich=rich)
     return Results(plan, store)
 
 
-def publish(step, store, num_test):
+def publish(step, store, num_test, *, rich=False):
     scratch = store.scratch(step.key)
     record = {"key": step.key, **step.identity, "title": step.title}
     record["outputs"] = outputs(step, num_test, scratch)
+    if rich:
+        enrich(step, record["outputs"])
     record["provenance"] = {
         "started": 1.0,
         "seconds": 2.0,
@@ -117,12 +156,27 @@ def publish(step, store, num_test):
     store.publish(scratch, record)
 
 
+def enrich(step, found):
+    """Add what only some records have."""
+    if step.kind == "task" and step.spec["task"] == "chess-blunder":
+        found |= {"shortcut": 0.5125, "skipped": {"without a label": 7}}
+    if "test" in found and step.spec["task"] == "chess-blunder":
+        found["test"]["natural_accuracy"] = found["test"]["accuracy"] - 0.2
+    if step.kind == "finetune" and step.spec["task"] != "chess-puzzle":
+        end = found["test"]["accuracy"]
+        found |= {"steps": 50, "curve": [
+            {"step": round(50 * share), "accuracy": end - 0.1 + 0.05 * (2 - abs(i - 2)), "agreement": 0.5 + 0.08 * i}
+            for i, share in enumerate(SHARES)
+        ]}  # fmt: skip
+
+
 def outputs(step, num_test, scratch):
     truth_N = np.arange(num_test) % 2
     if step.kind == "task":
-        write_examples(scratch / "test.parquet", examples(truth_N))
+        pairs = step.spec["task"] == "chess-preference"
+        write_examples(scratch / "test.parquet", preferences(truth_N) if pairs else examples(truth_N))
         return {"test_groups": list(range(num_test)), "test_truth": truth_N.tolist()}
-    if step.kind not in ("finetune", "zero_shot"):
+    if step.kind not in ("finetune", "zero_shot", "probe"):
         return {"rows": 50}
     accuracy = ACCURACIES.get(step.title.split()[0], 0.65)
     # Rows are easy or hard for all models alike, up to a little of each one's own.
@@ -150,6 +204,17 @@ def examples(truth_N):
     names = ids(len(truth_N))
     texts = [EVIL[i] if i < len(EVIL) else f"{POSITION} {move_words()[i]}" for i in range(len(truth_N))]
     return Examples(names, names, tuple(texts), truth_N)
+
+
+def preferences(truth_N):
+    """Return prompts with two completions: moves, hostile texts, and for the fourth row a plain text."""
+    names = ids(len(truth_N))
+    texts = [EVIL[i] if i < len(EVIL) else f"{POSITION}" for i in range(len(truth_N))]
+    completions = [
+        tuple(reversed(EVIL[:2])) if i < len(EVIL) else (f" {move_words()[i]}", " e1e2") for i in range(len(truth_N))
+    ]
+    texts[3], completions[3] = "Which is better?", ("the first answer", "the second answer")
+    return Examples(names, names, tuple(texts), truth_N, tuple(completions))
 
 
 @pytest.fixture(scope="session")

@@ -34,8 +34,9 @@ def test_all_rows_are_taken_where_they_fit(masks):
 def test_examples_fit_into_their_room(results):
     cells = [cell for cell in results.plan.cells if cell.task == "chess-puzzle"]
     ids = {(cell.task, cell.supervisor, cell.student, cell.method): "c0" for cell in cells}
-    whole = task_examples("chess-puzzle", cells, ids, results.store, room=10**6)
-    small = task_examples("chess-puzzle", cells, ids, results.store, room=len(whole["blob"]) // 2)
+    task = results.plan.tasks["chess-puzzle"]
+    whole = task_examples(task, cells, ids, results.store, room=10**6)
+    small = task_examples(task, cells, ids, results.store, room=len(whole["blob"]) // 2)
     assert len(small["blob"]) <= len(whole["blob"]) // 2
     assert 10 <= small["shown"] < whole["shown"] == 120
 

@@ -8,7 +8,7 @@ from outgrow.errors import UsageError
 from outgrow.report import export, write_figures
 from outgrow.report.export import figures_of, printable
 from outgrow.report.figures import size_figures
-from outgrow.report.rows import all_rows, model_sizes
+from outgrow.report.rows import all_rows
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def rows(results):
 
 @pytest.fixture
 def sizes(results):
-    return model_sizes(results.plan)
+    return results.plan.sizes
 
 
 def figure(rows, sizes, kind):

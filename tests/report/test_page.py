@@ -32,6 +32,12 @@ def blob(html, name):
     return json.loads(gzip.decompress(base64.b64decode(element(html, f"blob-{name}"))))
 
 
+def examples_of(html, task):
+    document = json.loads(element(html, "document"))
+    shown = next(each for each in document["examples"] if each["task"] == task)
+    return shown, blob(html, shown["name"])
+
+
 def test_the_page_holds_every_comparison_pooled_and_by_seed(document, results):
     pooled = [row for row in document["rows"] if row["seed"] is None]
     assert len(pooled) == len(results.comparisons) == 10
@@ -54,7 +60,7 @@ def test_hostile_data_stays_inside_its_elements(html, document):
     assert html.count("<script") == html.count("</script>")
     assert "<script>alert" not in html
     assert "<img" not in html
-    assert blob(html, "examples-chess-puzzle")["texts"][:3] == list(EVIL)
+    assert examples_of(html, "chess-puzzle")[1]["texts"][:3] == list(EVIL)
 
 
 def test_escaped_json_reads_back_as_it_was():
@@ -79,9 +85,8 @@ def test_every_finished_step_is_told_with_its_key(html, results):
     assert {cell.result.key for cell in results.plan.cells} <= {step[2] for step in steps}
 
 
-def test_an_example_knows_what_everyone_answered(html, document):
-    shown = next(each for each in document["examples"] if each["task"] == "chess-puzzle")
-    content = blob(html, "examples-chess-puzzle")
+def test_an_example_knows_what_everyone_answered(html):
+    shown, content = examples_of(html, "chess-puzzle")
     assert shown["shown"] == shown["of"] == len(content["ids"]) == 120
     cell = shown["cells"][0]
     right = [p == t for p, t in zip(content["predicted"][cell["weak"]], content["truth"], strict=True)]

@@ -68,8 +68,8 @@ def test_options_are_sequences_of_their_row(tokenizer):
     completions = ((" e2e4", " a7a8q"), (" e2e4", " e2e4", " e2e4 a7a8q"))
     batch = encoded(tokenizer, ["Ke1 ?", "?"], head="reward", completions=completions).batch(np.array([1, 0, 1]))
     assert batch.row_S.tolist() == [0, 0, 0, 1, 1, 2, 2, 2]
-    assert batch.option_S.tolist() == [0, 1, 2, 0, 1, 0, 1, 2]
-    assert sequences(batch)[2:4] == [[ids["?"], ids["e2e4"], ids["a7a8q"]], [ids["Ke1"], ids["?"], ids["e2e4"]]]
+    assert batch.option_S.tolist() == [0, 1, 2, 1, 0, 0, 1, 2]  # in the order of their texts
+    assert sequences(batch)[2:4] == [[ids["?"], ids["e2e4"], ids["a7a8q"]], [ids["Ke1"], ids["?"], ids["a7a8q"]]]
     assert batch.scored_S.tolist() == [1, 1, 1, 2, 2, 1, 1, 1]
     assert batch.num_options == 3
 

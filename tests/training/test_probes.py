@@ -174,3 +174,96 @@ def test_probabilities_are_those_of_the_raw_features():
     found = probe.probabilities(np.array([[1.0, 1.0]]))
     np.testing.assert_allclose(found, [np.exp([1.5, 2.0]) / np.exp([1.5, 2.0]).sum()], rtol=1e-6)
     assert found.dtype == np.float32
+
+
+def options_of(num_rows=90, num_options=4, width=6, *, ragged=True, seed=1):
+    """Return features of every option, soft labels and which options exist; those that do not are zero vectors."""
+    rng = np.random.default_rng(seed)
+    features_NKD = (rng.normal(size=(num_rows, num_options, width)) * 10.0 ** rng.integers(-1, 2, width) + 1).astype("f4")
+    count_N = rng.integers(2, num_options + 1, num_rows) if ragged else np.full(num_rows, num_options)
+    exists_NK = np.arange(num_options) < count_N[:, None]
+    features_NKD[~exists_NK] = 0
+    scale_D = features_NKD[exists_NK].std(0)
+    score_NK = features_NKD / scale_D @ rng.normal(size=width) + rng.normal(size=exists_NK.shape)
+    targets_NK = np.exp(log_softmax(np.where(exists_NK, score_NK, -np.inf), axis=1)).astype(np.float32)
+    return features_NKD, targets_NK, exists_NK
+
+
+def fitted_options(features_NKD, targets_NK, exists_NK, *, loss="cross-entropy", adam=False, l2=1e-2, **options):
+    return probes.fit_probe(
+        features_NKD,
+        targets_NK,
+        np.ones(len(targets_NK), np.float32),
+        loss=LOSSES[loss],
+        loss_options=options,
+        moment=Moment(0.0, shared=False, midweak=0.7),
+        l2=l2,
+        rng=np.random.default_rng(0),
+        exists_NK=exists_NK,
+        always_adam=adam,
+    )
+
+
+@pytest.mark.parametrize("ragged", [False, True])
+def test_options_that_are_texts_reach_the_reference_optimum(ragged):
+    features_NKD, targets_NK, exists_NK = options_of(ragged=ragged)
+    seen_MD = features_NKD[exists_NK].astype(np.float64)
+    standard_NKD = (features_NKD - seen_MD.mean(0)) / seen_MD.std(0)
+
+    def predict(weight_D):
+        return log_softmax(np.where(exists_NK, standard_NKD @ weight_D, -np.inf), axis=1)
+
+    def value(weight_D):
+        log_f_NK = np.where(exists_NK, predict(weight_D), 0)
+        return -(targets_NK * log_f_NK).sum(1).mean() + 0.01 / 2 * weight_D @ weight_D
+
+    found = minimize(value, np.zeros(6), options={"gtol": 1e-7})
+    probe = fitted_options(features_NKD, targets_NK, exists_NK if ragged else None)
+    predicted_NK = probe.probabilities(features_NKD, exists_NK if ragged else None)
+    np.testing.assert_allclose(predicted_NK, np.exp(predict(found.x)), atol=2e-4)
+    assert not predicted_NK[~exists_NK].any()
+    assert probe.loss == [pytest.approx(found.fun, abs=1e-6)]
+    assert probe.weight_KD.shape == (1, 6)
+    assert not probe.bias_K.any()
+
+
+MOVING = {
+    "confidence": {"weight": 0.75, "warmup": 0.2},
+    "log-entropy": {"weight": 0.5, "warmup": 0.2},
+    "product": {"weak": 1.0, "student": 1.0},
+    "adaptive-confidence": {},
+    "confidence-window": {"radius": "midweak"},
+    "reverse-kl": {},
+    "reverse-ce": {},
+    "generalised-ce": {"power": 0.7},
+    "entropy-confidence": {"weight": 0.5, "warmup": 0.2},
+}
+
+
+@pytest.mark.parametrize("loss", ["cross-entropy", *MOVING, "l2-confidence"])
+def test_swapping_the_options_of_any_row_swaps_its_predictions_and_no_other_bit(monkeypatch, loss):
+    monkeypatch.setattr(probes, "EPOCHS", 20)
+    features_NKD, targets_NK, _ = options_of(num_options=2, ragged=False)
+    options = MOVING.get(loss, {"weight": 0.5, "warmup": 0.2} if loss == "l2-confidence" else {})
+    before = fitted_options(features_NKD, targets_NK, None, loss=loss, **options).probabilities(features_NKD)
+    swaps_N = np.random.default_rng(2).random(len(targets_NK)) < 0.5
+    other_NKD, other_NK = features_NKD.copy(), targets_NK.copy()
+    other_NKD[swaps_N], other_NK[swaps_N] = features_NKD[swaps_N, ::-1], targets_NK[swaps_N, ::-1]
+    after = fitted_options(other_NKD, other_NK, None, loss=loss, **options).probabilities(other_NKD)
+    after[swaps_N] = after[swaps_N, ::-1].copy()
+    np.testing.assert_array_equal(after, before)
+
+
+@pytest.mark.parametrize("loss", ["cross-entropy", *MOVING])
+def test_options_that_rows_lack_change_nothing(monkeypatch, loss):
+    monkeypatch.setattr(probes, "EPOCHS", 20)
+    features_NKD, targets_NK, exists_NK = options_of()
+    wider_NKD, wider_NK, there_NK = (
+        np.concatenate([each, np.zeros_like(each[:, :2])], axis=1) for each in (features_NKD, targets_NK, exists_NK)
+    )
+    options = MOVING.get(loss, {})
+    first = fitted_options(features_NKD, targets_NK, exists_NK, loss=loss, **options)
+    second = fitted_options(wider_NKD, wider_NK, there_NK, loss=loss, **options)
+    predicted_NK = second.probabilities(wider_NKD, there_NK)
+    np.testing.assert_allclose(predicted_NK[:, :4], first.probabilities(features_NKD, exists_NK), atol=1e-5)
+    assert not predicted_NK[:, 4:].any()

@@ -14,6 +14,9 @@ StoreOption = Annotated[Path, typer.Option("--store", metavar="DIR", help="Where
 JobsOption = Annotated[
     int | None, typer.Option("--jobs", metavar="N", min=1, help="Worker processes. Default: the usable cores.")
 ]
+DeviceOption = Annotated[
+    str, typer.Option("--device", metavar="DEVICE", help="Where models compute: cpu, cuda or cuda:N.")
+]
 SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="A.B=VALUE", help="Change a value of the study, such as rows.test=500; repeatable."),
@@ -64,6 +67,7 @@ def run(
     study: StudyArgument = "chess-quick",
     overrides: SetOption = None,
     jobs: JobsOption = None,
+    device: DeviceOption = "cpu",
     store: StoreOption = STORE,
     as_json: JsonOption = False,
     plain: PlainOption = False,
@@ -76,7 +80,9 @@ def run(
     from outgrow.cli.running import run_study
 
     raise typer.Exit(
-        run_study(study, overrides or [], jobs=jobs, store=store, as_json=as_json, plain=plain, debug=debug)
+        run_study(
+            study, overrides or [], jobs=jobs, device=device, store=store, as_json=as_json, plain=plain, debug=debug
+        )
     )
 
 

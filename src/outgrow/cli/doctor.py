@@ -76,7 +76,8 @@ def _torch() -> Finding:
     except ImportError as error:
         return Finding("torch", "missing", str(error), "pip install torch")
     gpu = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "no GPU"
-    return Finding("torch", "good", f"{torch.__version__}, {torch.get_num_threads()} threads, {gpu}")
+    hint = ": outgrow run --device cuda uses it" if torch.cuda.is_available() else ""
+    return Finding("torch", "good", f"{torch.__version__}, {torch.get_num_threads()} threads, {gpu}{hint}")
 
 
 def _package(name: str) -> Finding:

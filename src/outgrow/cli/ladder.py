@@ -12,6 +12,7 @@ from outgrow.cli.running import build, tell_failures, usable_cores
 from outgrow.dag.scheduler import survey
 from outgrow.dag.step import Step
 from outgrow.dag.store import Store
+from outgrow.dag.work import Runtime
 from outgrow.errors import UsageError, unknown
 from outgrow.numerals import duration
 
@@ -48,7 +49,8 @@ def make_ladder(
     models, tasks = export_steps(plan, _known_sizes(sizes)), task_steps(plan)
     kept, targets = Store(store), [*models.values(), *tasks.values()]
     _announce(targets, store=kept, jobs=jobs or usable_cores())
-    built = build(f"ladder {name}", targets, store=kept, jobs=jobs, plain=plain)
+    runtime = Runtime(jobs=jobs or usable_cores())
+    built = build(f"ladder {name}", targets, store=kept, runtime=runtime, plain=plain)
     if not built.summary.ok:
         tell_failures(built, debug=debug)
         return FAILED

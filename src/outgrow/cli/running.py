@@ -4,7 +4,7 @@ import os
 import shlex
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,23 +47,28 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def build(title: str, targets: Iterable[Step], *, store: Store, jobs: int | None, plain: bool) -> Build:
+def build(title: str, targets: Iterable[Step], *, store: Store, runtime: Runtime, plain: bool) -> Build:
     """Build what the store has not, with progress on stderr; Ctrl-C says what is kept and exits with 130."""
     targets = list(targets)
     try:
-        return _built(title, targets, store=store, jobs=jobs, plain=plain)
+        return _built(title, targets, store=store, runtime=runtime, plain=plain)
     except KeyboardInterrupt:
         _say_what_is_kept(targets, store)
         raise typer.Exit(INTERRUPTED) from None
 
 
-def _built(title: str, targets: list[Step], *, store: Store, jobs: int | None, plain: bool) -> Build:
+def _default_jobs(device: str) -> int:
+    """Return a worker for each core, and a single one for a GPU, which two would only take turns on."""
+    return usable_cores() if device == "cpu" else 1
+
+
+def _built(title: str, targets: list[Step], *, store: Store, runtime: Runtime, plain: bool) -> Build:
     started = time.monotonic()
     before = survey(targets, store=store)
     waiting = before.count("waiting")
     cached = len(before.steps) - waiting
-    jobs = max(1, min(jobs or usable_cores(), waiting))
-    runtime = Runtime(jobs=jobs)
+    jobs = max(1, min(runtime.jobs, waiting))
+    runtime = replace(runtime, jobs=jobs)
     if not waiting:
         return Build(run_logged(targets, name=title, store=store, runtime=runtime, before=before), cached, 0.0)
     from outgrow.cli.progress import display
@@ -88,6 +93,7 @@ def run_study(
     overrides: Sequence[str],
     *,
     jobs: int | None,
+    device: str,
     store: Path,
     as_json: bool,
     plain: bool,
@@ -96,7 +102,8 @@ def run_study(
     """Run a study and show its results; return the exit code."""
     plan = plan_of(source, overrides)
     kept = Store(store)
-    built = build(plan.study.name, plan.targets, store=kept, jobs=jobs, plain=plain)
+    runtime = Runtime(jobs=jobs or _default_jobs(device), device=device)
+    built = build(plan.study.name, plan.targets, store=kept, runtime=runtime, plain=plain)
     results = Results(plan, kept)
     if as_json:
         report = write_page(results) if results.comparisons else None
@@ -138,7 +145,7 @@ def show_tables(results: Results) -> None:
     from outgrow.cli.tables import comparison_tables
 
     out = console()
-    for part in comparison_tables(results.comparisons):
+    for part in comparison_tables(results):
         out.print(part)
 
 

@@ -12,29 +12,55 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from outgrow.cli.output import table
+from outgrow.cli.output import WIDTH, bullet, table
 from outgrow.metrics import Estimate, PgrInterval
 from outgrow.numerals import percent, plural, signed, span
-from outgrow.results import Comparison
+from outgrow.results import Comparison, Results
+from outgrow.words import NATURAL, task_notes
 
 CAPTION = (
     "All figures in percent, 95% intervals below them. Agreement is with the supervisor's answers: on all test rows, "
     "where the supervisor is right, where it is wrong."
 )
 METHOD_WIDTH = 15
+MOST_SHOWN = 48
+"""Of more comparisons than this the tables would scroll past."""
 
 
-def comparison_tables(comparisons: Sequence[Comparison]) -> Iterator[RenderableType]:
-    """Yield what shows these comparisons: per task a heading, per pair its shared figures and a table of methods."""
-    if comparisons:
+def comparison_tables(results: Results) -> Iterator[RenderableType]:
+    """Yield what shows a study: per task a heading, per pair its shared figures and a table of methods.
+
+    Of a large study only the headings, and where the tables are.
+    """
+    comparisons = results.comparisons
+    small = len(comparisons) <= MOST_SHOWN
+    if comparisons and small:
         yield Text(CAPTION, style="dim")
     for task, of_task in groupby(comparisons, key=lambda each: each.task):
         rows = list(of_task)
-        yield Text.assemble("\n", (task, "bold"), f"  {_num_test_rows(rows[0])} test rows")
+        yield _heading(results, task, rows)
         for _, of_pair in groupby(rows, key=lambda each: (each.supervisor, each.student, each.seeds)):
-            pair = list(of_pair)
-            yield Text("\n").append_text(_pair_line(pair[0]))
-            yield _methods_table(pair)
+            if small:
+                pair = list(of_pair)
+                yield Text("\n").append_text(_pair_line(pair[0]))
+                yield _methods_table(pair)
+    if not small:
+        told = (
+            f"{len(comparisons)} comparisons are too many to list here. The page of the study has them all, and so has"
+        )
+        yield Text(f"\n{bullet(told, mark='')}\noutgrow report STUDY --table FILE.md (or .csv, .parquet, .tex)")
+
+
+def _heading(results: Results, task: str, rows: Sequence[Comparison]) -> Text:
+    """Return a task's name, how many rows it is tested on, and what else is to be known of them."""
+    notes = task_notes(results, task)
+    natural = results.plan.tasks[task].natural
+    if rows[0].natural and natural:
+        notes.append(f"In parentheses: {NATURAL[natural]}.")
+    line = Text.assemble("\n", (task, "bold"), f"  {_num_test_rows(rows[0])} test rows")
+    for each in notes:
+        line.append("\n" + bullet(each, mark="  "), style="dim")
+    return line
 
 
 def _num_test_rows(comparison: Comparison) -> str:
@@ -46,13 +72,20 @@ def _pair_line(first: Comparison) -> Text:
     zero_shot = percent(summary.zero_shot.mean) if summary.zero_shot else "none"
     line = Text(f"{first.supervisor} -> {first.student}", style="bold")
     figures = (
-        ("weak", percent(summary.weak.mean)),
-        ("zero-shot", zero_shot),
-        ("ceiling", percent(summary.ceiling.mean)),
+        ("weak", percent(summary.weak.mean) + _natural(first, "weak")),
+        ("zero-shot", zero_shot + _natural(first, "zero_shot")),
+        ("ceiling", percent(summary.ceiling.mean) + _natural(first, "ceiling")),
     )
+    told = Text()
     for name, value in figures:
-        line.append(f"   {name} ", style="not bold dim").append(value, style="not bold")
-    return line.append(f"   {seeds_told(first)}", style="not bold dim")
+        told.append(f"   {name} ", style="not bold dim").append(value, style="not bold")
+    told.append(f"   {seeds_told(first)}", style="not bold dim")
+    return line.append("" if len(line) + len(told) <= WIDTH else "\n").append_text(told)
+
+
+def _natural(each: Comparison, role: str) -> str:
+    """Return the second figure of a model in parentheses, where there is one."""
+    return f" ({percent(each.natural[role])})" if role in each.natural else ""
 
 
 def seeds_told(comparison: Comparison) -> str:
@@ -90,7 +123,7 @@ def _cells(each: Comparison) -> list[RenderableType]:
     shares = (agreement.overall, agreement.where_right, agreement.where_wrong)
     return [
         "\n".join(textwrap.wrap(each.method, METHOD_WIDTH)),
-        percent(summary.student.mean),
+        f"{percent(summary.student.mean)}\n{_natural(each, 'student').strip()}".rstrip(),
         _gain(summary.gain),
         _pgr(summary.pgr),
         _net_pgr(summary.net_pgr),

@@ -20,8 +20,10 @@ from typing import Any
 
 from outgrow.dag.step import Step
 from outgrow.dag.store import NO_ROOM, Artefact, DamagedArtefactError, Store
+from outgrow.errors import UsageError
 
 NO_ROOM_TOLD = re.compile(r"No space left|File too large|quota exceeded|requested and \d+ written|os error 2[78]")
+DEVICE = re.compile(r"cpu|cuda(:\d+)?")
 RECORDED_PACKAGES = ("outgrow", "torch", "transformers", "numpy", "scipy", "pyarrow", "chess")
 
 
@@ -32,6 +34,10 @@ class Runtime:
     jobs: int = 1
     device: str = "cpu"
     threads: int = 1
+
+    def __post_init__(self) -> None:
+        if not DEVICE.fullmatch(self.device):
+            raise UsageError(f"the device {self.device!r} is none of cpu, cuda and cuda:N")
 
 
 @dataclass(frozen=True)

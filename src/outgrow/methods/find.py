@@ -27,7 +27,7 @@ def check_method(method: Method, task: Task, *, num_supervisors: int = 1) -> Non
             f"two shared classes, or exchangeable options; {task.name} has {kind}",
         ),
         "features": (
-            task.head == "reward",
+            task.head == "reward" and bool(method.transforms),  # a probe reads a vector of every option
             f"one feature vector a row; the options of {task.name} are texts with a vector each",
         ),
         "words": (not task.words, f"answer words to ask for; {task.name} has none"),

@@ -34,5 +34,3 @@ def add_adapter(backbone: PreTrainedModel, adapter: Adapter) -> None:
         warnings.simplefilter("ignore", UserWarning)  # it says that it adapts itself to transposed layers (GPT-2)
         torch.manual_seed(adapter.seed)
         inject_adapter_in_model(config, backbone)
-    for name, parameter in backbone.named_parameters():
-        parameter.requires_grad_("lora_" in name)

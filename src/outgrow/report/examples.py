@@ -64,8 +64,9 @@ def task_examples(
         most = max(10, int(most * 0.9 * room / len(blob)))
     order = {key: i for i, key in enumerate(columns)}
     return {
-        "task": task.name,
+        "task": cells[0].task,
         "family": task.family,
+        "options": list(task.options()) if examples.completions else [],
         "shown": len(rows),
         "of": len(examples),
         "cells": [_cell(cell, ids, order) for cell in cells],
@@ -134,15 +135,22 @@ def sample(ids: Sequence[str], masks: Iterator[np.ndarray], most: int) -> list[i
 
 
 def _content(task: Task, examples: Examples, rows: list[int], columns: dict[str, Answers]) -> Plain:
-    """Return what is packed: texts, and options as numbers into the list of those that occur."""
+    """Return what is packed: texts, and options as numbers into the list of those that occur.
+
+    Where options are texts, `completions` has those of every row, and all of them count as occurring.
+    """
     names = task.options()
     used = {int(examples.truth_N[row]) for row in rows}
+    used |= {option for row in rows if examples.completions for option in range(len(examples.completions[row]))}
     used |= {int(each.predicted_N[row]) for each in columns.values() for row in rows}
     options = sorted(used)
     place = {option: i for i, option in enumerate(options)}
     return {
         "ids": [examples.ids[row] for row in rows],
-        "texts": [_shortened(examples.texts[row]) for row in rows],
+        "texts": [(_ending if examples.completions else _shortened)(examples.texts[row]) for row in rows],
+        "completions": [
+            [_shortened(each) for each in examples.completions[row]] for row in rows if examples.completions
+        ],
         "truth": [place[int(examples.truth_N[row])] for row in rows],
         "options": [names[option] for option in options],
         "predicted": [[place[int(each.predicted_N[row])] for row in rows] for each in columns.values()],
@@ -152,3 +160,8 @@ def _content(task: Task, examples: Examples, rows: list[int], columns: dict[str,
 
 def _shortened(text: str) -> str:
     return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]} [...]"
+
+
+def _ending(text: str) -> str:
+    """Return a prompt cut as models cut it: what is to be answered stands at its end."""
+    return text if len(text) <= LONGEST_TEXT else f"[...] {text[-LONGEST_TEXT:]}"

@@ -4,9 +4,10 @@ A trace's `meta` names the supervisor and method it belongs to, and the first of
 by these the page filters. A figure may come in variants (a seed, a method, a quantity) of which one is shown.
 """
 
+import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from itertools import product
+from dataclasses import dataclass, field, replace
+from itertools import pairwise, product
 from typing import Any
 
 from outgrow.numerals import percent, span
@@ -14,6 +15,8 @@ from outgrow.report import style
 from outgrow.report.rows import Row
 from outgrow.report.style import Plain
 
+ALL_TASKS = "all tasks"
+"""In the place of a task's name: the figure is of the whole study."""
 PGR_LIMITS = (-1.0, 2.0)
 """Beyond these a PGR is drawn as a triangle at the edge: a tiny gap makes a ratio that would flatten all else."""
 DODGE = 0.035
@@ -32,21 +35,33 @@ class Figure:
     layout: Plain
     note: str = ""
     variant: dict[str, Any] = field(default_factory=dict)
+    panels: list[Plain] = field(default_factory=list)
+    """Of a figure of several panels: title and x axis of each; a trace's `meta` says in which it lies."""
+
+    @property
+    def heading(self) -> str:
+        """Return a title that stands alone: what is drawn, of which task, and by which method if it is one's own."""
+        method = self.variant.get("method")
+        named = f", {method}" if method and method not in self.title else ""
+        return f"{self.title}{named}" + ("" if self.task == ALL_TASKS else f", {self.task}")
 
     @property
     def name(self) -> str:
         """Return a file name without suffix."""
-        parts = [self.task, self.kind, *(str(each) for each in self.variant.values() if each is not None)]
+        parts = [self.task, self.kind, *(str(each) for each in self.variant.values() if each not in (None, ""))]
         return "-".join("".join(c if c.isalnum() or c in "._" else "-" for c in part) for part in parts)
 
 
-def size_figures(rows: Sequence[Row], sizes: dict[str, int], *, seed: int | None = None) -> list[Figure]:
-    """Return a task's figures against student size; its rows are all of this seed (None: pooled over seeds)."""
-    lines = _Lines(rows, sizes)
-    return [_accuracy(lines, seed), _pgr(lines, seed), _agreement(lines, seed)]
+def size_figures(
+    rows: Sequence[Row], sizes: dict[str, int], *, seed: int | None = None, method: str | None = None
+) -> list[Figure]:
+    """Return a task's figures against student size; its rows are all of this seed and method (None: of all)."""
+    lines = Lines(rows, sizes)
+    variant = {"seed": seed} | ({"method": method} if method else {})
+    return [replace(each, variant=variant) for each in (_accuracy(lines), _pgr(lines), _agreement(lines))]
 
 
-class _Lines:
+class Lines:
     """The rows of a task, ordered into one line per supervisor and method."""
 
     def __init__(self, rows: Sequence[Row], sizes: dict[str, int]) -> None:
@@ -56,7 +71,15 @@ class _Lines:
         self.supervisors = list(dict.fromkeys(row["supervisor"] for row in rows))
         self.students = sorted({row["student"] for row in rows}, key=lambda name: sizes.get(name, 0))
         self.sizes = sizes
-        self.drawn = {name: sizes[name] for name in (*self.supervisors, *self.students) if name in sizes}
+        self.drawn = style.apart({name: sizes[name] for name in (*self.supervisors, *self.students) if name in sizes})
+        logs = sorted(map(math.log10, self.drawn.values()))
+        self._room = 0.6 * min((b - a for a, b in pairwise(logs)), default=1.0)
+
+    @property
+    def note(self) -> str:
+        """Return what has to be said of the axis."""
+        moved = any(place != self.sizes[name] for name, place in self.drawn.items())
+        return " Models of almost equal size stand side by side." if moved else ""
 
     def groups(self) -> list[tuple[str, str, list[Row]]]:
         """Return (supervisor, method, rows by size) of every line that has a row."""
@@ -72,17 +95,32 @@ class _Lines:
         return method if len(self.supervisors) == 1 else f"{method} from {supervisor}"
 
     def marks(self, supervisor: str, method: str) -> tuple[str, str, str]:
-        """Return colour and symbol, which say the method, and dash, which says the supervisor."""
+        """Return colour and symbol, which say the method, and dash, which says the supervisor.
+
+        Where there is one method only, the colour says the supervisor too.
+        """
         number, dash = self.methods.index(method), self.supervisors.index(supervisor)
-        return style.colour(number), style.SYMBOLS[number % len(style.SYMBOLS)], style.DASHES[dash % len(style.DASHES)]
+        alone = len(self.methods) == 1 < len(self.supervisors)
+        return (
+            style.colour(dash if alone else number),
+            style.SYMBOLS[number % len(style.SYMBOLS)],
+            style.DASHES[dash % len(style.DASHES)],
+        )
 
     def places(self, rows: Iterable[Row], number: int, count: int) -> list[float]:
         """Return where a line's points stand on the axis, apart from those of the other lines."""
-        shift = 10 ** (DODGE * (number - (count - 1) / 2) / max(1.0, count / 5))
-        return [self.sizes.get(row["student"], 1) * shift for row in rows]
+        step = min(DODGE / max(1.0, count / 5), self._room / count)
+        shift = 10 ** (step * (number - (count - 1) / 2))
+        return [self.drawn.get(row["student"], 1) * shift for row in rows]
+
+    def meta(self, supervisor: str, method: str | None = None) -> Plain:
+        """Return what a trace belongs to, and its colour where no other method is shown."""
+        several = len(self.supervisors) > 1
+        alone = {"alone": style.colour(self.supervisors.index(supervisor))} if several else {}
+        return {"supervisor": supervisor} | ({"method": method} if method else {}) | alone
 
 
-def _line(lines: _Lines, group: tuple[str, str, list[Row]], number: int, count: int) -> Plain:
+def _line(lines: Lines, group: tuple[str, str, list[Row]], number: int, count: int) -> Plain:
     """Return what the line of a supervisor and method looks like, without its values."""
     supervisor, method, rows = group
     colour, symbol, dash = lines.marks(supervisor, method)
@@ -90,7 +128,7 @@ def _line(lines: _Lines, group: tuple[str, str, list[Row]], number: int, count: 
         "type": "scatter",
         "mode": "lines+markers",
         "name": style.safe(lines.label(supervisor, method)),
-        "meta": {"supervisor": supervisor, "method": method},
+        "meta": lines.meta(supervisor, method),
         "x": lines.places(rows, number, count),
         "line": {"color": colour, "dash": dash, "width": 2},
         "marker": {"color": colour, "symbol": symbol, "size": 9},
@@ -113,7 +151,7 @@ def _errors(estimates: Sequence[Sequence[float]], colour: str) -> Plain:
     }
 
 
-def _accuracy(lines: _Lines, seed: int | None) -> Figure:
+def _accuracy(lines: Lines) -> Figure:
     groups = lines.groups()
     data = _supervisor_traces(lines)
     for number, group in enumerate(groups):
@@ -143,17 +181,16 @@ def _accuracy(lines: _Lines, seed: int | None) -> Figure:
         alt="Test accuracy. " + "; ".join(told) + ".",
         data=[trace for trace in data if trace["y"]],
         layout=style.layout(xaxis=style.size_axis(lines.drawn), yaxis=style.share_axis("test accuracy")),
-        note="Star: the supervisor, at its own size; the level through it is its accuracy.",
-        variant={"seed": seed},
+        note="Star: the supervisor, at its own size; the level through it is its accuracy." + lines.note,
     )
 
 
-def _told(lines: _Lines, group: tuple[str, str, list[Row]], value: Callable[[Row], str]) -> str:
+def _told(lines: Lines, group: tuple[str, str, list[Row]], value: Callable[[Row], str]) -> str:
     supervisor, method, rows = group
     return f"{lines.label(supervisor, method)}: " + ", ".join(f"{row['student']} {value(row)}" for row in rows)
 
 
-def _weak(lines: _Lines) -> dict[str, float]:
+def _weak(lines: Lines) -> dict[str, float]:
     """Return each supervisor's accuracy, from the row that pools most seeds."""
     found = {}
     for name in lines.supervisors:
@@ -162,35 +199,37 @@ def _weak(lines: _Lines) -> dict[str, float]:
     return found
 
 
-def _known(lines: _Lines, key: str) -> dict[str, float]:
+def _known(lines: Lines, key: str) -> dict[str, float]:
     """Return by student its ceiling or zero-shot accuracy, where there is one."""
     return {row["student"]: row[key][0] for row in reversed(lines.rows) if row[key] is not None}
 
 
-def _supervisor_traces(lines: _Lines) -> list[Plain]:
+def _supervisor_traces(lines: Lines) -> list[Plain]:
     """Return for every supervisor its accuracy as a level through the figure, a star at its own size."""
     ends = [min(lines.drawn.values(), default=1) / 1.25, max(lines.drawn.values(), default=1) * 1.25]
+    alone = len(lines.methods) == 1 < len(lines.supervisors)
     traces = []
     for i, (name, weak) in enumerate(_weak(lines).items()):
-        size = lines.sizes.get(name)
+        size = lines.drawn.get(name)
+        colour = style.colour(i) if alone else "@muted"
         places = [ends[0], size, ends[1]] if size else ends
         traces.append(
             {
                 "type": "scatter",
                 "mode": "lines+markers",
                 "name": style.safe(f"weak: {name}"),
-                "meta": {"supervisor": name},
+                "meta": lines.meta(name),
                 "x": places,
                 "y": [weak] * len(places),
-                "line": {"color": "@muted", "dash": style.DASHES[i % len(style.DASHES)], "width": 1},
-                "marker": {"symbol": "star", "color": "@muted", "size": [0, 12, 0] if size else 0},
+                "line": {"color": colour, "dash": style.DASHES[i % len(style.DASHES)], "width": 1},
+                "marker": {"symbol": "star", "color": colour, "size": [0, 12, 0] if size else 0},
                 "hovertemplate": "<b>%{fullData.name}</b><br>%{y:.1%}<extra></extra>",
             }
         )
     return traces
 
 
-def _reference(lines: _Lines, key: str, name: str, *, dash: str, symbol: str) -> Plain:
+def _reference(lines: Lines, key: str, name: str, *, dash: str, symbol: str) -> Plain:
     """Return the line of the ceilings or of the untuned students, which belong to no supervisor."""
     points: dict[tuple[str, float], Row] = {}
     for row in lines.rows:
@@ -213,7 +252,7 @@ def _reference(lines: _Lines, key: str, name: str, *, dash: str, symbol: str) ->
     }
 
 
-def _pgr(lines: _Lines, seed: int | None) -> Figure:
+def _pgr(lines: Lines) -> Figure:
     groups, data, outside = lines.groups(), [], 0
     for number, group in enumerate(groups):
         rows = [row for row in group[2] if row["pgr"]["value"] is not None]
@@ -241,8 +280,7 @@ def _pgr(lines: _Lines, seed: int | None) -> Figure:
         data=data,
         layout=style.layout(xaxis=style.size_axis(lines.drawn), yaxis=axis)
         | {"shapes": [_level(0.0, "solid"), _level(1.0, "dot")]},
-        note="Open marks: the interval is unbounded. Triangles: beyond the axis.",
-        variant={"seed": seed},
+        note="Open marks: the interval is unbounded. Triangles: beyond the axis." + lines.note,
     )
 
 
@@ -283,7 +321,7 @@ def _level(height: float, dash: str) -> Plain:
     }
 
 
-def _agreement(lines: _Lines, seed: int | None) -> Figure:
+def _agreement(lines: Lines) -> Figure:
     groups, data = lines.groups(), []
     for number, group in enumerate(groups):
         for place, where, opened in ((1, "where it is right", ""), (2, "where it is wrong", "-open")):
@@ -309,7 +347,7 @@ def _agreement(lines: _Lines, seed: int | None) -> Figure:
         task=lines.task,
         kind="agreement",
         title="Agreement with the supervisor against student size",
-        note="Filled, solid: where the supervisor is right. Open, dotted: where it is wrong.",
+        note="Filled, solid: where the supervisor is right. Open, dotted: where it is wrong." + lines.note,
         alt="Share of test rows on which the student answers as its supervisor, where that is right / wrong. "
         + "; ".join(told)
         + ".",
@@ -318,5 +356,4 @@ def _agreement(lines: _Lines, seed: int | None) -> Figure:
             xaxis=style.size_axis(lines.drawn),
             yaxis=style.share_axis("agreement with supervisor") | {"range": [-0.03, 1.03]},
         ),
-        variant={"seed": seed},
     )

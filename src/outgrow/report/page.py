@@ -13,17 +13,30 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from outgrow.errors import UsageError
-from outgrow.plan import Cell, Plan
+from outgrow.plan import Cell
 from outgrow.report import examples, provenance
+from outgrow.report.curves import Curves, curve_figures, kept_curves
 from outgrow.report.figures import size_figures
 from outgrow.report.heat_maps import heat_maps
 from outgrow.report.packing import as_json, packed, packed_text
+from outgrow.report.panels import agreement_figure
 from outgrow.report.rows import Row, all_rows
 from outgrow.results import Results
-from outgrow.words import findings
+from outgrow.words import MOST_LISTED, NATURAL, findings, task_notes
 
 TEMPLATES = Path(__file__).parent / "templates"
-SCRIPTS = ("base.js", "filters.js", "table.js", "figures.js", "board.js", "examples.js", "provenance.js", "start.js")
+SCRIPTS = (
+    "base.js",
+    "filters.js",
+    "overview.js",
+    "table.js",
+    "figures.js",
+    "panels.js",
+    "board.js",
+    "examples.js",
+    "provenance.js",
+    "start.js",
+)
 ROOM = 7_500_000
 """Bytes that the examples of all tasks may take together: the page stays below 12 MB."""
 
@@ -90,7 +103,8 @@ def document(results: Results, blobs: Plain) -> Plain:
     steps = provenance.finished_steps(results)
     sizes = results.plan.sizes
     blobs["steps"] = packed(provenance.step_table(steps))
-    blobs["figures"] = packed(_figures(rows, sizes))
+    curves = kept_curves(results, pooled)
+    blobs["figures"] = packed(_figures(rows, sizes, curves))
     headline, *others = findings(results)
     return {
         "study": {
@@ -105,10 +119,11 @@ def document(results: Results, blobs: Plain) -> Plain:
             "made": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
         },
         "facts": _facts(results, pooled, steps),
-        "tasks": _tasks(results.plan, pooled),
+        "tasks": _tasks(results, pooled, curves),
         "methods": {name: results.plan.methods[name].about for name in dict.fromkeys(row["method"] for row in pooled)},
         "sizes": sizes,
         "rows": rows,
+        "overview": len(pooled) > MOST_LISTED,
         "warnings": _warnings(pooled),
         "examples": _examples(results, pooled, blobs),
         "rule": examples.RULE,
@@ -133,17 +148,21 @@ def _facts(results: Results, rows: Sequence[Row], steps: Sequence[Plain]) -> Pla
     }
 
 
-def _tasks(plan: Plan, rows: Sequence[Row]) -> list[Plain]:
+def _tasks(results: Results, rows: Sequence[Row], curves: Curves) -> list[Plain]:
     found = []
     for name in dict.fromkeys(row["task"] for row in rows):
         first = next(row for row in rows if row["task"] == name)
         num_test = first["counts"][0] // len(first["seeds"])
-        found.append({"name": name, "about": plan.tasks[name].about, "test_rows": num_test})
+        kind = results.plan.tasks[name]
+        natural = NATURAL[kind.natural] if kind.natural and first["natural"] else ""
+        told = {"about": kind.about, "test_rows": num_test, "notes": task_notes(results, name), "natural": natural}
+        mine = {row["id"] for row in rows if row["task"] == name}
+        found.append({"name": name, **told, "curves": any(each in mine for each, _ in curves)})
     return found
 
 
-def _figures(rows: Sequence[Row], sizes: dict[str, int]) -> list[Plain]:
-    """Return every figure of every task, pooled and for each seed."""
+def _figures(rows: Sequence[Row], sizes: dict[str, int], curves: Curves) -> list[Plain]:
+    """Return every figure of every task and those of all together, pooled and for each seed."""
     seeds = list(dict.fromkeys(row["seed"] for row in rows))
     found = []
     for seed in seeds:
@@ -151,6 +170,9 @@ def _figures(rows: Sequence[Row], sizes: dict[str, int]) -> list[Plain]:
         for _, of_task in groupby(sorted(of_seed, key=lambda row: str(row["task"])), key=lambda row: row["task"]):
             rows_of_task = list(of_task)
             found += size_figures(rows_of_task, sizes, seed=seed) + heat_maps(rows_of_task, sizes, seed=seed)
+            found += curve_figures(rows_of_task, curves, seed=seed)
+        methods = [None, *dict.fromkeys(row["method"] for row in of_seed)]
+        found += [agreement_figure(of_seed, sizes, seed=seed, method=method) for method in methods]
     return [vars(each) for each in found]
 
 
@@ -174,8 +196,10 @@ def _examples(results: Results, rows: Sequence[Row], blobs: Plain) -> list[Plain
     found = []
     for task, cells in by_task.items():
         kind = results.plan.tasks[task]
-        made = examples.task_examples(kind, cells, ids, results.store, room=ROOM // len(by_task))
+        room = ROOM // len(by_task)
+        made = examples.task_examples(kind, cells, ids, results.store, room=room)
         if made is not None:
-            blobs[f"examples-{task}"] = made.pop("blob")
+            made["name"] = f"examples-{len(found)}"  # a task's own name may be no name for an element
+            blobs[made["name"]] = made.pop("blob")
             found.append(made)
     return found

@@ -58,6 +58,7 @@ def _row(each: Comparison, row_id: str, *, seed: int | None) -> Row:
         "net_pgr_reason": summary.net_pgr_reason,
         "agreement": [_rounded(each) for each in (agreement.overall, agreement.where_right, agreement.where_wrong)],
         "counts": [agreement.num_rows, agreement.num_right, agreement.num_wrong],
+        "natural": {role: _rounded(value) for role, value in each.natural.items()},
         "diagnostics": {name: _rounded(value) for name, value in each.diagnostics.items()},
         "seconds": round(each.seconds, 2),
         "warnings": list(each.warnings),

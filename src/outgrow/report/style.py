@@ -6,6 +6,7 @@ its style sheet, a file for a paper from `LIGHT`.
 
 import html
 import math
+from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 Plain: TypeAlias = dict[str, Any]
@@ -31,6 +32,8 @@ LIGHT = {
 
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "pentagon", "cross", "star", "hexagon")
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+LEAST_APART = 0.08
+"""Models stand at least this share of the axis apart."""
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 
 
@@ -53,9 +56,22 @@ def colour(index: int) -> str:
     return f"@c{index % 8}"
 
 
-def size_axis(sizes: dict[str, int]) -> Plain:
-    """Return a logarithmic axis of model sizes in non-embedding parameters, a tick for each model."""
+def apart(sizes: Mapping[str, int]) -> dict[str, float]:
+    """Return where models stand on the axis: at their sizes, those of almost equal size moved apart."""
     ordered = sorted(sizes.items(), key=lambda each: each[1])
+    if not ordered:
+        return {}
+    least = max(LEAST_APART * math.log10(ordered[-1][1] / ordered[0][1]), 0.02)
+    found, before = {}, -math.inf
+    for name, size in ordered:
+        before = max(math.log10(size), before + least)
+        found[name] = 10**before if before > math.log10(size) else float(size)
+    return found
+
+
+def size_axis(places: Mapping[str, float]) -> Plain:
+    """Return a logarithmic axis of model sizes in non-embedding parameters, a tick for each model."""
+    ordered = sorted(places.items(), key=lambda each: each[1])
     ends = [math.log10(value) for _, value in (ordered[:1] + ordered[-1:])] or [0.0, 0.0]
     room = max(0.2, 0.1 * (ends[1] - ends[0]))  # without a range of its own one size would fill the whole width
     return {

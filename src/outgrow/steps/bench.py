@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from outgrow.dag.work import Context
+from outgrow.errors import StepError
 from outgrow.examples import Examples, Labels
 from outgrow.models.adapters import Adapter
 from outgrow.models.catalog import local_folder
@@ -25,6 +26,8 @@ class Bench(Desk):
         torch.set_num_threads(context.runtime.threads)
         quiet()
         self.device = context.runtime.device
+        if self.device != "cpu" and not torch.cuda.is_available():
+            raise StepError(f"torch finds no GPU for --device {self.device}: outgrow doctor tells what it finds")
         self._settings = self.spec["training"]
         folder = local_folder(context.places["model"], self.spec["model"]["fingerprint"])
         self.scorer = load_scorer(
@@ -42,7 +45,7 @@ class Bench(Desk):
             load_head(self.scorer, context.inputs["probe"].path("weights.safetensors"))
         self._tokenizer = load_tokenizer(folder)
         self.packed = self.task.family != "chess"
-        """Whether training spends nothing on padding. The chess ladder's numbers were made with padding."""
+        """Whether nothing is spent on padding. The chess ladder's numbers were made with padding."""
 
     def _adapter(self) -> Adapter | None:
         if self._settings["tuning"] != "lora":
@@ -50,19 +53,23 @@ class Bench(Desk):
         seed = derive(self.spec["seed"], "adapter", self.task.name)
         return Adapter(self._settings["lora_rank"], self._settings["lora_alpha"], seed=seed)
 
-    def inputs(self, examples: Examples) -> Inputs:
-        """Return the tokens of the rows."""
+    def inputs(self, examples: Examples, *, num_options: int | None = None) -> Inputs:
+        """Return the tokens of the rows, of as many options as the task has at most unless told otherwise."""
         return encode(
-            self._tokenizer, examples, head=self.scorer.kind, limit=self.scorer.limit(self._settings["max_tokens"])
+            self._tokenizer,
+            examples,
+            head=self.scorer.kind,
+            limit=self.scorer.limit(self._settings["max_tokens"]),
+            num_options=self.task.num_options if num_options is None else num_options,
         )
 
     def probabilities(self, examples: Examples) -> np.ndarray:
         """Return what the scorer gives these rows, probabilities_NK."""
-        return predict(self.scorer, self.inputs(examples), precision=self._settings["precision"])
+        return predict(self.scorer, self.inputs(examples), precision=self._settings["precision"], packed=self.packed)
 
     def features_of(self, examples: Examples) -> np.ndarray:
         """Return what the head would read of these rows, features_ND; where options are texts features_NKD."""
-        return features(self.scorer, self.inputs(examples), precision=self._settings["precision"])
+        return features(self.scorer, self.inputs(examples), precision=self._settings["precision"], packed=self.packed)
 
     def predict(self, examples: Examples, *, file: str) -> Labels:
         """Predict the rows and write their labels to this file."""

@@ -14,6 +14,7 @@ from outgrow.splits import split_rows
 from outgrow.steps.scored import natural_figure, scored
 from outgrow.tables import read_labels, write_labels
 from outgrow.tasks import task_of
+from outgrow.training.probes import Probe
 
 
 class Desk:
@@ -38,17 +39,29 @@ class Desk:
         return joined([read_labels(part.path("labels.parquet")) for part in parts])
 
     def features(self, examples: Examples) -> np.ndarray:
-        """Return features_ND of these rows from the input `features`."""
-        table_MD, row_of = self._features
-        return table_MD[[row_of[each] for each in examples.ids]]
+        """Return features_ND of these rows from the input `features`; features_NKD where options are texts."""
+        table, row_of = self._features
+        return table[[row_of[each] for each in examples.ids]]
+
+    def exists(self, examples: Examples) -> np.ndarray | None:
+        """Return which options each row has, exists_NK; None where every row has all of them."""
+        counts_N = np.array([len(each) for each in examples.completions])
+        if not len(counts_N) or (counts_N == self.task.num_options).all():
+            return None
+        exists_NK: np.ndarray = np.arange(self.task.num_options) < counts_N[:, None]
+        return exists_NK
+
+    def probed(self, probe: Probe, examples: Examples) -> np.ndarray:
+        """Return what a probe gives these rows, probabilities_NK."""
+        return probe.probabilities(self.features(examples), self.exists(examples))
 
     @cached_property
     def _features(self) -> tuple[np.ndarray, dict[str, int]]:
         with safe_open(self.context.inputs["features"].path("features.safetensors"), framework="np") as file:
             splits = sorted(file.keys())
-            table_MD = np.concatenate([file.get_tensor(split) for split in splits])
+            table = np.concatenate([file.get_tensor(split) for split in splits])
         ids = [each for split in splits for each in self.examples(split).ids]
-        return table_MD, {each: row for row, each in enumerate(ids)}
+        return table, {each: row for row, each in enumerate(ids)}
 
     def write(self, examples: Examples, probabilities_NK: np.ndarray, *, file: str) -> Labels:
         """Write predictions of these rows to this file and return them; StepError where they are not numbers."""

@@ -10,7 +10,10 @@ from outgrow.steps.bench import Bench
 
 
 def features(context: Context) -> dict[str, Any]:
-    """Write features.safetensors: for each fixed split features_ND in fp32, rows in the order of its Parquet table."""
+    """Write features.safetensors: for each fixed split features_ND in fp32, rows in the order of its Parquet table.
+
+    Where options are texts features_NKD, zero for options that a row lacks.
+    """
     bench = Bench(context)
     rows = {split: bench.examples(split) for split in FIXED_SPLITS if bench.has(split)}
     parts = {split: bench.features_of(examples) for split, examples in rows.items() if len(examples)}

@@ -19,9 +19,9 @@ def generative(context: Context) -> dict[str, Any]:
     """Train on every token of the split's texts and keep the weights; which option is right is not looked at."""
     bench, spec = Bench(context, head="completion"), context.spec
     texts = background(bench)
-    inputs, settings = bench.inputs(texts), spec["training"]
+    inputs, settings = bench.inputs(texts, num_options=1), spec["training"]
     labels = Labels(texts.ids, np.zeros((len(texts), 1), np.int32), np.ones((len(texts), 1), np.float32), 1)
-    per_row = float(np.mean(inputs.lengths))
+    per_row = float((np.diff(inputs.start) - inputs.scored_S).sum() / len(texts))
     steps = max(1, round(spec["epochs"] * len(texts) / settings["batch"]))
 
     def rows(logits_BK: Tensor, targets_BK: Tensor, moment: Any, **_: Any) -> Tensor:
@@ -50,15 +50,16 @@ def background(bench: Bench) -> Examples:
 
     A task that has texts of its own for this gives those of the groups of the split's rows.
     """
-    rows, source = bench.examples(bench.spec["split"]), bench.context.inputs["task"]
-    if source.has("background.parquet"):
-        own, groups = read_examples(source.path("background.parquet")), set(rows.groups)
+    rows = bench.examples(bench.spec["split"])
+    if "background" in bench.context.inputs:
+        own = read_examples(bench.context.inputs["background"].path("background.parquet"))
+        groups = set(rows.groups)
         return own.take([each for each, group in zip(own.ids, own.groups, strict=True) if group in groups])
     options = rows.completions or (("",),) * len(rows)
     texts = [
         (f"{each}/{i}", text + option)
         for each, text, row in zip(rows.ids, rows.texts, options, strict=True)
-        for i, option in enumerate(row)
+        for i, option in enumerate(sorted(row))  # whichever stands first, the same batches
     ]
     ids, whole = zip(*texts, strict=True)
     return Examples(ids, ids, ("",) * len(ids), np.zeros(len(ids), np.int64), tuple((t,) for t in whole))

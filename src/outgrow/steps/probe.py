@@ -28,10 +28,11 @@ def probe(context: Context) -> dict[str, Any]:
         moment=found.moment,
         l2=l2,
         rng=generator(spec["seed"], "batches", desk.task.name),
+        exists_NK=desk.exists(found.examples),
     )
     save_file({"weight": fitted.weight_KD, "bias": fitted.bias_K}, context.folder / "weights.safetensors")
     return {
-        "test": desk.score(spec["evaluate"], lambda rows: fitted.probabilities(desk.features(rows))),
+        "test": desk.score(spec["evaluate"], lambda rows: desk.probed(fitted, rows)),
         "l2": l2,
         "l2_at_edge": "tune" in context.inputs and context.inputs["tune"].outputs["at_edge"],
         "loss": fitted.loss,

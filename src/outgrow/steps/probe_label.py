@@ -18,8 +18,8 @@ def probe_label(context: Context) -> dict[str, Any]:
     state = load_file(model.path("weights.safetensors"))
     probe = Probe(state["weight"], state["bias"])
     if context.spec["split"] == "test":
-        tested = desk.score("test", lambda rows: probe.probabilities(desk.features(rows)))
+        tested = desk.score("test", lambda rows: desk.probed(probe, rows))
         return {"test": tested, "cheating": model.outputs["cheating"]}
     examples = desk.examples(context.spec["split"])
-    labels = desk.write(examples, probe.probabilities(desk.features(examples)), file="labels.parquet")
+    labels = desk.write(examples, desk.probed(probe, examples), file="labels.parquet")
     return {"rows": len(examples), "accuracy": float((labels.predicted() == examples.truth_N).mean())}

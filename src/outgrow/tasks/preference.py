@@ -13,15 +13,18 @@ from typing import Any
 import chess
 import numpy as np
 
-from outgrow.chess.encoding import move_word, position_words
+from outgrow.chess.encoding import canonical_parity, move_word, position_words
 from outgrow.errors import StepError
 from outgrow.examples import Examples, Labels
-from outgrow.tasks.base import Located, Rows, Task, Where, of_one_file, one_file
+from outgrow.seeds import generator
+from outgrow.tasks.base import Located, Rows, Task, Where, of_one_file, one_file, unchanged
 from outgrow.tasks.comparisons import Comparison, Reader, Skipped
 from outgrow.tasks.grouping import groups_of, normal
 from outgrow.tasks.pairs import capture_control, length_control, margin_bands, together
 from outgrow.tasks.rows import Origin, StoredRow, locate_rows, stored_rows
 
+MOST_BEFORE = 4
+"""Moves of a game that generative finetuning sees."""
 CHESS_BANDS = (60.0, 120.0, 250.0, 500.0)
 """Centipawns: the smaller the margin, the harder the pair."""
 
@@ -134,6 +137,33 @@ def as_examples(made: Sequence[tuple[str, Comparison]]) -> Examples:
     )
 
 
+def chess_background(spec: Mapping[str, Any], places: Mapping[str, str]) -> Examples:
+    """Read moves of the pairs' games as language: before the pair's position, in positions that pretraining may see.
+
+    The prompt is a position, the completion the move as played. At most MOST_BEFORE a game, drawn by its id.
+    """
+    import pyarrow.parquet as pq
+
+    path = unchanged(Path(places["data"]), spec["sha256"])
+    found: list[tuple[str, str, str, str]] = []
+    for row in pq.read_table(path, columns=["id", "game", "moves"]).to_pylist():
+        moves = row["moves"].split()
+        plies = generator(0, "background", row["id"]).permutation(len(moves))
+        board, positions = chess.Board(), {}
+        wanted = {int(ply) for ply in plies[: 2 * MOST_BEFORE]}  # about half of all positions are odd
+        for ply, uci in enumerate(moves):
+            move = chess.Move.from_uci(uci)
+            if ply in wanted:
+                words = position_words(board)
+                if canonical_parity(words):
+                    positions[ply] = (" ".join(words), f" {move_word(move, board.turn)}")
+            board.push(move)
+        kept = [ply for ply in plies if ply in positions][:MOST_BEFORE]
+        found += [(f"{row['id']}:{ply}", str(row["game"]), *positions[ply]) for ply in sorted(kept)]
+    ids, groups, texts, played = zip(*found, strict=True)
+    return Examples(ids, groups, texts, np.zeros(len(ids), np.int64), tuple((move,) for move in played))
+
+
 CHESS_PREFERENCE = Task(
     name="chess-preference",
     family="preference",
@@ -147,4 +177,5 @@ CHESS_PREFERENCE = Task(
     asset="chess-preference.parquet",
     diagnose=together(margin_bands(*CHESS_BANDS), capture_control),
     models="chess",
+    background=chess_background,
 )

@@ -4,7 +4,7 @@ Legend: N rows, S sequences (one a row, or one an option), B rows of a batch.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import takewhile
 
 import numpy as np
@@ -20,7 +20,7 @@ class Inputs:
     """The tokens of N rows: sequence s is flat[start[s] : start[s + 1]], row n has sequences first[n] to first[n + 1].
 
     `scored_S`: the first token of the option's text, 0 where sequences are rows. K is `num_options`, 0 where sequences
-    are rows.
+    are rows. `option_S`: the option that a sequence is; None: a row's sequences are its options in order.
     """
 
     flat: np.ndarray
@@ -29,6 +29,7 @@ class Inputs:
     scored_S: np.ndarray
     pad: int
     num_options: int = 0
+    option_S: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.first) - 1
@@ -54,6 +55,7 @@ class Inputs:
         row_S = np.repeat(np.arange(len(rows_B)), count_B)
         option_S = np.arange(len(row_S)) - np.repeat(np.cumsum(count_B) - count_B, count_B)
         sequence_S = self.first[rows_B][row_S] + option_S
+        option_S = option_S if self.option_S is None else self.option_S[sequence_S]
         length_S = self.start[sequence_S + 1] - self.start[sequence_S]
         place_T = np.arange(length_S.sum()) - np.repeat(np.cumsum(length_S) - length_S, length_S)
         flat_T = self.flat[np.repeat(self.start[sequence_S], length_S) + place_T]
@@ -83,6 +85,7 @@ def encode(
 
     `class`, `token`: one sequence a row. `reward`, `completion`: prompt and option as one text, for each of the row's
     completions, or of these `words` for every row. `num_options`: K, by default the most options that a row has.
+    A row's options go through a model in the order of their texts: swapping them changes no bit of what comes out.
     """
     affixes = _affixes(tokenizer)
     if head in ("class", "token"):
@@ -93,7 +96,9 @@ def encode(
         raise StepError(f"the {head} head needs the text of every option: some row has none")
     count_N = np.array([len(each) for each in options])
     prompts = _ids(tokenizer, examples.texts)
-    texts = [text + option for text, each in zip(examples.texts, options, strict=True) for option in each]
+    order = [sorted(range(len(each)), key=each.__getitem__) for each in options]
+    option_S = np.array([option for each in order for option in each], np.int64)
+    texts = [examples.texts[row] + options[row][option] for row, each in enumerate(order) for option in each]
     whole = _ids(tokenizer, texts)
     asked = [prompt for prompt, count in zip(prompts, count_N, strict=True) for _ in range(count)]
     encoded = [_cut(ids, affixes, limit) for ids in whole]
@@ -103,7 +108,7 @@ def encode(
     if head == "completion":
         scored_S = np.maximum(scored_S, 1)  # the first token is foretold by nothing
         _check_scored(scored_S, encoded, texts)
-    return _inputs(encoded, count_N, scored_S, num_options or int(count_N.max()))
+    return replace(_inputs(encoded, count_N, scored_S, num_options or int(count_N.max())), option_S=option_S)
 
 
 def _ids(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[list[int]]:

@@ -16,12 +16,12 @@ from outgrow.models.heads import Scorer
 from outgrow.models.weights import load_state, trained_state
 from outgrow.training.averages import Average
 from outgrow.training.batches import Inputs, batch_stream
-from outgrow.training.inference import Precision, autocast, predict
+from outgrow.training.inference import Precision, autocast, predict, token_budget
 from outgrow.training.losses import Loss, Moment
 from outgrow.training.sharded import Share
 
-CPU_BUDGET, GPU_BUDGET = 4_096, 65_536
-"""Tokens of a micro-batch. On a CPU always this many; on a GPU at most, and half as many whenever memory runs out."""
+GPU_BUDGET = 65_536
+"""Tokens of a micro-batch on a GPU, and half as many whenever memory runs out; on a CPU the model's width decides."""
 SYNC_EVERY = 16
 """Steps between two looks at the losses on a GPU, which would wait for it."""
 
@@ -152,7 +152,7 @@ class _Batches:
         self._targets_NK = torch.from_numpy(labels.dense()).to(self._device)
         weights = None if weight_N is None else torch.from_numpy(np.asarray(weight_N, np.float32)).to(self._device)
         self._weight_N, self._compute = weights, compute
-        self.budget = compute.budget or (GPU_BUDGET if self._device.type == "cuda" else CPU_BUDGET)
+        self.budget = compute.budget or (GPU_BUDGET if self._device.type == "cuda" else token_budget(scorer))
 
     def backward(self, rows_B: np.ndarray, now: Moment) -> torch.Tensor:
         """Add the gradient of the batch's loss to the parameters and return the loss, without gradient."""
@@ -238,7 +238,9 @@ class _Watch:
     def check(self, scorer: Scorer, step: int) -> None:
         """Note the agreement on the validation rows, and keep a copy of the weights if it is the best so far."""
         assert self._validation is not None
-        found_NK = predict(scorer, self._validation.inputs, precision=self._compute.precision)
+        found_NK = predict(
+            scorer, self._validation.inputs, precision=self._compute.precision, packed=self._compute.packed
+        )
         self.agreement.append(float((found_NK.argmax(1) == self._validation.predicted_N).mean()))
         if self.agreement[-1] > max(self.agreement[:-1], default=-1.0):
             self.kept = {name: tensor.clone() for name, tensor in trained_state(scorer).items()}

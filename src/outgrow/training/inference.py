@@ -13,7 +13,9 @@ from outgrow.errors import StepError
 from outgrow.models.heads import Batch, Scorer
 from outgrow.training.batches import Inputs
 
-TOKEN_BUDGET = 16_384
+TOKEN_BUDGET, SMALLEST_BUDGET, CACHED = 16_384, 1_024, 2**28
+"""Tokens of a batch: on a CPU fewer where the model is wide, since what no longer fits its caches comes at a third of
+the speed; CACHED / width^2 within these bounds, a function of the model alone."""
 Precision = Literal["fp32", "bf16"]
 
 
@@ -23,19 +25,24 @@ def autocast(scorer: torch.nn.Module, precision: Precision) -> torch.autocast:
     return torch.autocast(device, torch.bfloat16, enabled=precision == "bf16")
 
 
-def predict(scorer: Scorer, inputs: Inputs, *, precision: Precision = "fp32") -> np.ndarray:
+def token_budget(scorer: Scorer) -> int:
+    """Return how many tokens this scorer takes at once on a CPU."""
+    return min(TOKEN_BUDGET, max(SMALLEST_BUDGET, CACHED // scorer.head.in_features**2))
+
+
+def predict(scorer: Scorer, inputs: Inputs, *, precision: Precision = "fp32", packed: bool = False) -> np.ndarray:
     """Return probabilities_NK in fp32, rows in the order of the inputs. The scorer computes on its own device."""
-    return _mapped(scorer, inputs, lambda batch: scorer(batch).softmax(-1), precision)
+    return _mapped(scorer, inputs, lambda batch: scorer(batch, packed=packed).softmax(-1), precision)
 
 
-def features(scorer: Scorer, inputs: Inputs, *, precision: Precision = "fp32") -> np.ndarray:
+def features(scorer: Scorer, inputs: Inputs, *, precision: Precision = "fp32", packed: bool = False) -> np.ndarray:
     """Return what the head reads of every row, features_ND in fp32, or of each of its options, features_NKD.
 
     Options that a row lacks are zero. The completion head reads no one state: it raises StepError.
     """
     if scorer.kind == "completion":
         raise StepError("the completion head has no features: it reads every token of an option; use another head")
-    return _mapped(scorer, inputs, lambda batch: _by_option(scorer.read(batch), batch), precision)
+    return _mapped(scorer, inputs, lambda batch: _by_option(scorer.read(batch, packed=packed), batch), precision)
 
 
 def _by_option(states_SD: torch.Tensor, batch: Batch) -> torch.Tensor:
@@ -53,7 +60,8 @@ def _mapped(
     """Return function(batch) of all rows, in their order, computed in evaluation mode."""
     scorer.eval()
     found: np.ndarray | None = None
-    for rows in _length_batches(inputs.longest, inputs.counts):
+    budget = token_budget(scorer) if next(scorer.parameters()).device.type == "cpu" else TOKEN_BUDGET
+    for rows in _length_batches(inputs.longest, inputs.counts, budget):
         with autocast(scorer, precision):
             part = function(inputs.batch(rows)).float().cpu().numpy()
         found = np.empty((len(inputs), *part.shape[1:]), np.float32) if found is None else found
@@ -62,12 +70,12 @@ def _mapped(
     return found
 
 
-def _length_batches(longest_N: np.ndarray, count_N: np.ndarray) -> Iterator[np.ndarray]:
+def _length_batches(longest_N: np.ndarray, count_N: np.ndarray, budget: int) -> Iterator[np.ndarray]:
     order_N = np.argsort(longest_N, kind="stable")
     first = 0
     while first < len(order_N):
         # Sorted ascending, so the last row of the batch is its longest: grow while all x longest fits the budget.
         widths = longest_N[order_N[first:]] * np.cumsum(count_N[order_N[first:]])
-        count = max(1, int(np.searchsorted(widths, TOKEN_BUDGET, side="right")))
+        count = max(1, int(np.searchsorted(widths, budget, side="right")))
         yield order_N[first : first + count]
         first += count

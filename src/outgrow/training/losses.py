@@ -85,10 +85,10 @@ def harden(logits_BK: Tensor, *, shared: bool, prior: float) -> Tensor:
     """Return the student's own predictions as one-hot rows.
 
     Two shared classes: exactly round(B x prior) rows become class 1, those where it is most probable, ties by rank.
-    Exchangeable options: the most probable one, without a prior.
+    Exchangeable options: the most probable one, without a prior; options that tie share the row.
     """
     if not shared:
-        return torch.nn.functional.one_hot(logits_BK.argmax(-1), logits_BK.shape[-1]).float()
+        return _first(logits_BK, shared=False).float()
     size, num_options = logits_BK.shape
     if num_options != 2:
         raise StepError(f"the confidence loss is defined for two shared classes, this task has {num_options}")
@@ -143,12 +143,19 @@ def adaptive_confidence_target(logits_BK: Tensor, targets_BK: Tensor, moment: Mo
 
     a = e^CE(f, hard f) / (e^CE(f, hard f) + e^CE(f, hard t)), hard being the most probable option.
     """
-    del moment
     log_f_BK = _log_probabilities(logits_BK.detach())
-    own_B, weak_B = log_f_BK.argmax(-1), targets_BK.argmax(-1)
-    ce_own_B, ce_weak_B = (-log_f_BK.gather(-1, each[:, None]).squeeze(-1) for each in (own_B, weak_B))
+    own_BK, weak_BK = (_first(each, shared=moment.shared).to(log_f_BK.dtype) for each in (log_f_BK, targets_BK))
+    ce_own_B, ce_weak_B = (-(each * log_f_BK).sum(-1) for each in (own_BK, weak_BK))
     a_B1 = torch.sigmoid(ce_own_B - ce_weak_B)[:, None]
-    return (1 - a_B1) * targets_BK + a_B1 * torch.nn.functional.one_hot(own_B, logits_BK.shape[-1])
+    return (1 - a_B1) * targets_BK + a_B1 * own_BK
+
+
+def _first(values_BK: Tensor, *, shared: bool) -> Tensor:
+    """Return the largest of each row as 1. At a tie the first one; exchangeable options, which have no order, share."""
+    if shared:
+        return torch.nn.functional.one_hot(values_BK.argmax(-1), values_BK.shape[-1])
+    largest_BK = values_BK == values_BK.amax(-1, keepdim=True)
+    return largest_BK / largest_BK.sum(-1, keepdim=True)
 
 
 def confidence_window(

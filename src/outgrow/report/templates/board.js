@@ -28,6 +28,12 @@ function arrow(move, colour, width) {
     make("polygon", { points: `${x2},${y2} ${bx - dy * half},${by + dx * half} ${bx + dy * half},${by - dx * half}`, stroke: "none" }));
 }
 
+// Returns the moves of two or more completions that are all moves, or null.
+function moves(completions) {
+  const found = completions.map((each) => each.trim());
+  return found.length && found.every(isMove) ? found : null;
+}
+
 // arrows: [[move, css colour, what it is]], the widest first, so that equal moves all remain to be seen.
 function board(found, arrows) {
   const squares = [];

@@ -58,7 +58,7 @@ function follow() {
 async function openTask() {
   browsing.task = data.examples.find((each) => each.task === controls.task.value);
   try {
-    browsing.packed = await unpack(`examples-${browsing.task.task}`);
+    browsing.packed = await unpack(browsing.task.name);
   } catch (error) {
     controls.count.textContent = `The examples cannot be shown: ${error.message}`;
     return;
@@ -104,13 +104,13 @@ function exampleRows() {
     const truth = packed.truth[i];
     const answers = Object.fromEntries(["weak", "student", "ceiling", "zero_shot"].map((role) => [role, said(cell[role], i)]));
     const weakRight = answers.weak.option === truth, studentRight = answers.student.option === truth;
-    return { id, text: packed.texts[i], truth, answers, weakRight, studentRight, follows: answers.weak.option === answers.student.option };
+    return { id, text: packed.texts[i], completions: packed.completions[i] ?? [], truth, answers, weakRight, studentRight, follows: answers.weak.option === answers.student.option };
   });
 }
 
 function found(row, wanted) {
   const named = [row.truth, row.answers.weak.option, row.answers.student.option].map((each) => browsing.packed.options[each]);
-  return [row.id, row.text, ...named].join("\n").toLowerCase().includes(wanted);
+  return [row.id, row.text, ...row.completions, ...named].join("\n").toLowerCase().includes(wanted);
 }
 
 function drawCards() {
@@ -141,7 +141,7 @@ function told_by(row) {
 function card(row) {
   const { options } = browsing.packed;
   const comparison = comparisonOf(controls.comparison.value);
-  const place = browsing.task.family === "chess" ? position(row.text) : null;
+  const place = position(row.text);
   const roles = [["weak", `supervisor ${comparison.supervisor}`, "--weak"], ["student", `student ${comparison.student}`, "--student"], ["ceiling", "ceiling", null], ["zero_shot", "zero-shot", null]];
   const term = (text, swatch) => make("dt", swatch ? { class: "key", style: `--swatch: var(${swatch})` } : {}, text);
   const answers = make("dl", { class: "answers" }, term("truth", "--truth"), make("dd", {}, options[row.truth]),
@@ -152,10 +152,30 @@ function card(row) {
     }));
   const heading = make("h4", {}, row.id);
   const kind = make("p", { class: `kind ${row.studentRight ? "right" : "wrong"}` }, told_by(row));
+  if (row.completions.length) return preferenceCard(row, place, heading, answers, kind);
   if (!place) return make("article", { class: "card" }, heading, make("p", { class: "text", tabindex: 0 }, row.text), answers, kind);
   const arrows = place.move
     ? [[place.move, "var(--ink-arrow, #3b4650)", "move asked about"]]
     : [[options[row.truth], "var(--truth)", "truth"], [options[row.answers.weak.option], "var(--weak)", "supervisor"], [options[row.answers.student.option], "var(--student)", "student"]];
   const asked = place.move ? make("p", { class: "muted" }, `Is ${place.move} a blunder?`) : null;
   return make("article", { class: "card chess" }, board(place, arrows), make("div", {}, heading, asked, answers, kind));
+}
+
+// A prompt with its completions: which was preferred, and by whom each was chosen; chess moves on a board.
+function preferenceCard(row, place, heading, answers, kind) {
+  const { options } = browsing.packed;
+  const optionOf = (i) => options.findIndex((name) => name === browsing.task.options[i]);
+  const listed = row.completions.map((text, i) => {
+    const best = optionOf(i) === row.truth;
+    const by = [["weak", "supervisor"], ["student", "student"]].filter(([role]) => row.answers[role]?.option === optionOf(i)).map(([, who]) => who);
+    return make("li", { class: best ? "preferred" : "" },
+      make("p", { class: "tags" }, make("b", {}, browsing.task.options[i]), best ? make("span", { class: "right" }, " ✓ preferred") : null,
+        by.length ? make("span", { class: "muted" }, ` · chosen by ${by.join(" and ")}`) : null),
+      make("p", { class: "text", tabindex: 0 }, text.trim()));
+  });
+  const completions = make("ol", { class: "completions" }, listed);
+  const both = place && moves(row.completions);
+  if (!both) return make("article", { class: "card" }, heading, make("p", { class: "text", tabindex: 0 }, row.text.trim()), completions, answers, kind);
+  const arrows = both.map((move, i) => (optionOf(i) === row.truth ? [move, "var(--truth)", "better move"] : [move, "var(--bad)", "worse move"]));
+  return make("article", { class: "card chess" }, board(place, arrows), make("div", {}, heading, completions, answers, kind));
 }

@@ -1,8 +1,13 @@
 // The figures: made in Python as data, here chosen, filtered, coloured and drawn, each when it comes into view.
 
 const panels = [];
-const kinds = ["accuracy", "pgr", "agreement", "heat-map"];
+const titles = {
+  accuracy: "Accuracy against student size", pgr: "PGR against student size", agreement: "Agreement with the supervisor",
+  "heat-map": "Supervisors and students", curves: "Over training", "agreement-of-all": "Agreement with the supervisor, all tasks",
+};
+const ALL_TASKS = "all tasks";
 const quantities = { gain: "gain over the floor", pgr: "PGR", net_pgr: "net PGR" };
+const measured = { accuracy: "test accuracy", agreement: "agreement with weak labels" };
 let allFigures = [];
 
 function colours() {
@@ -21,6 +26,7 @@ const allows = (key, value) => value === undefined || !chosen[key].size || chose
 // Returns the trace with the points that pass, or null where none is left.
 function filteredTrace(trace) {
   if (!allows("method", trace.meta.method) || !allows("supervisor", trace.meta.supervisor)) return null;
+  if (trace.meta.key) return trace;
   if (trace.type === "heatmap") return filteredMap(trace);
   if (!trace.customdata) return trace;
   const kept = trace.customdata.map((each, i) => (allows("student", each[0]) ? i : -1)).filter((i) => i >= 0);
@@ -59,17 +65,22 @@ async function draw(panel) {
   const [Plotly, figures] = await Promise.all([loadPlotly(), unpack("figures")]);
   allFigures = figures;
   const figure = chosenFigure(panel);
-  const traces = (figure?.data ?? []).map(filteredTrace).filter((trace) => trace);
+  const only = panel.only?.value ?? "";
+  let traces = (figure?.data ?? []).filter((trace) => !only || !trace.meta.method || trace.meta.method === only).map(filteredTrace).filter((trace) => trace);
+  if (panel.only) traces = ofOneMethod(traces);
+  let inside = [];
+  if (figure?.panels.length) [inside, traces] = shownPanels(figure, traces);
   panel.title.textContent = figure?.title ?? panel.title.textContent;
   panel.words.textContent = figure?.alt ?? "";
   panel.note.textContent = figure?.note ?? "";
-  panel.plot.setAttribute("aria-label", figure ? `${panel.task}: ${figure.title}. ${figure.alt}` : "No data");
+  panel.plot.setAttribute("aria-label", figure ? `${panel.task}: ${figure.title}. ${figure.alt}` : "No data to draw: the figure is empty");
   const any = traces.some((trace) => trace.type === "heatmap" || trace.customdata);
   panel.none.hidden = any;
   panel.plot.hidden = !any;
   if (any) {
     const width = panel.plot.clientWidth || 600;
     const layout = themed(figure.layout, colours());
+    if (inside.length) arrange(layout, themed(inside, colours()), width - 72);
     if (panel.kind !== "heat-map") {
       const extra = 19 * (legendLines(traces, width - 72) - 1);
       layout.height += extra;
@@ -84,10 +95,22 @@ async function draw(panel) {
   panel.figure.dataset.drawn = chosen.seed === null ? "pooled" : String(chosen.seed);
 }
 
+// Where one method is left, colours may say the supervisor.
+function ofOneMethod(traces) {
+  const methods = new Set(traces.map((trace) => trace.meta.method).filter((name) => name));
+  if (methods.size !== 1) return traces;
+  return traces.map((trace) => {
+    const color = trace.meta.alone;
+    if (!color) return trace;
+    const errors = trace.error_y && { ...trace.error_y, color };
+    return { ...trace, line: { ...trace.line, color }, marker: { ...trace.marker, color }, error_y: errors };
+  });
+}
+
 async function save(panel) {
   const Plotly = await loadPlotly();
   const { clientWidth: width, clientHeight: height } = panel.plot;
-  await Plotly.downloadImage(panel.plot, { format: "svg", filename: `${panel.task}-${panel.kind}`, width, height });
+  await Plotly.downloadImage(panel.plot, { format: "svg", filename: `${panel.task}-${panel.kind}`.replace(/[^\w.]+/g, "-"), width, height });
 }
 
 async function drawSafely(panel) {
@@ -104,20 +127,24 @@ async function drawSafely(panel) {
 function addPanel(task, kind, wide) {
   const choices = {};
   const panel = { task, kind, choices, stale: true, visible: false };
-  panel.title = make("span", {}, { accuracy: "Accuracy against student size", pgr: "PGR against student size", agreement: "Agreement with the supervisor" }[kind] ?? "Supervisors and students");
+  panel.title = make("span", {}, titles[kind]);
   panel.plot = make("div", { class: "plot", role: "img", "aria-label": "Figure, not drawn yet" });
   panel.none = make("p", { class: "empty", hidden: true }, "Nothing here passes the filters.");
   panel.words = make("p", {});
   panel.note = make("p", { class: "note" });
   const selects = make("span", { class: "choices" });
-  if (kind === "heat-map") {
-    const methods = [...new Set(data.rows.filter((row) => row.task === task).map((row) => row.method))];
-    choices.quantity = make("select", { "aria-label": "Quantity" }, Object.entries(quantities).map(([value, text]) => make("option", { value }, text)));
-    choices.method = make("select", { "aria-label": "Method" }, methods.map((value) => make("option", { value }, value)));
-    for (const select of Object.values(choices)) {
-      select.addEventListener("change", () => drawSafely(panel));
-      selects.append(select);
-    }
+  const methods = methodsOf(task).map((name) => [name, name]);
+  if (kind === "heat-map") choices.quantity = chooser("Quantity", Object.entries(quantities));
+  if (kind === "heat-map") choices.method = chooser("Method", methods);
+  if (kind === "curves") choices.quantity = chooser("Quantity", Object.entries(measured));
+  if (kind === "agreement-of-all") choices.method = chooser("Method", [["", "the plain method"], ...methods]);
+  if (bySize.includes(kind) && crowded(task)) {
+    panel.only = chooser("Method", [...methods, ["", "all methods"]]);
+    panel.only.value = plainMethod(task);
+  }
+  for (const select of [...Object.values(choices), panel.only].filter((each) => each)) {
+    select.addEventListener("change", () => { select.dataset.chosen = select.value; drawSafely(panel); });
+    selects.append(select);
   }
   selects.append(make("button", { type: "button", class: "plain", title: "Save this figure as SVG", onclick: () => save(panel) }, "SVG"));
   panel.figure = make("figure", { class: wide ? "wide" : "", "data-kind": kind, "data-task": task },
@@ -127,17 +154,28 @@ function addPanel(task, kind, wide) {
   return panel.figure;
 }
 
-// Many lines need a figure as wide as the page.
+const bySize = ["accuracy", "pgr", "agreement"];
+const chooser = (name, options) => make("select", { "aria-label": name }, options.map(([value, text]) => make("option", { value }, text)));
+const rowsOf = (task) => data.rows.filter((row) => row.seed === null && (task === ALL_TASKS || row.task === task));
+const methodsOf = (task) => [...new Set(rowsOf(task).map((row) => row.method))];
+const plainMethod = (task) => ["naive", "naive-hard"].find((name) => methodsOf(task).includes(name)) ?? methodsOf(task)[0];
+
+// Nobody can follow so many lines: one method is shown, until another is asked for.
 function crowded(task) {
-  return new Set(data.rows.filter((row) => row.task === task).map((row) => `${row.supervisor}\n${row.method}`)).size > 6;
+  return methodsOf(task).length > 1 && new Set(rowsOf(task).map((row) => `${row.supervisor}\n${row.method}`)).size > 8;
 }
 
 function startFigures() {
+  if (data.tasks.length > 1) {
+    byId("panels").append(make("div", { class: "grid all-tasks" }, addPanel(ALL_TASKS, "agreement-of-all", true)));
+  }
   for (const task of data.tasks) {
+    const small = [...bySize, "heat-map"].map((kind) => addPanel(task.name, kind, false));
     byId("panels").append(make("div", { class: "task", "data-task": task.name },
       make("h3", {}, task.name),
       make("p", { class: "muted" }, `${task.about} ${plural(task.test_rows, "test row")}.`),
-      make("div", { class: "grid" }, kinds.map((kind) => addPanel(task.name, kind, crowded(task.name))))));
+      task.notes.length ? make("p", { class: "muted" }, task.notes.join(" ")) : null,
+      make("div", { class: "grid" }, small, task.curves ? addPanel(task.name, "curves", true) : null)));
   }
   const observer = new IntersectionObserver((entries) => {
     for (const entry of entries) {
@@ -161,6 +199,8 @@ function redraw() {
       const other = [...method.options].find((option) => allows("method", option.value));
       if (other) method.value = other.value;
     }
+    // The page's filter says which methods; without it the figure goes back to the plain one.
+    if (panel.only) panel.only.value = chosen.method.size ? "" : panel.only.dataset.chosen ?? plainMethod(panel.task);
     panel.stale = true;
     if (panel.visible) drawSafely(panel);
   }

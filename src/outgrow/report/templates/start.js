@@ -8,5 +8,5 @@ startTheme();
 startFigures();
 startExamples();
 startProvenance();
-filterListeners.push(drawTable, redraw);
+filterListeners.push(drawOverview, drawTable, redraw);
 changed();

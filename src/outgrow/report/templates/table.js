@@ -45,7 +45,18 @@ function gainCell(row, reach) {
   ];
 }
 
-const groups = [["", 2], ["accuracy", 4], ["over the floor", 1], ["share of the gap", 2], ["agreement where weak is", 3], ["", 1]];
+const anyNatural = data.rows.some((row) => "student" in row.natural);
+if (anyNatural) {
+  columns.splice(6, 0, { name: "natural", about: "the second figure of the student; below it weak and ceiling", sort: (row) => number(row.natural.student), cell: naturalCell });
+}
+
+function naturalCell(row) {
+  const { student, weak, ceiling } = row.natural;
+  if (student === undefined) return ["none"];
+  return [percent(student), weak === undefined || ceiling === undefined ? null : below(`${percent(weak)} – ${percent(ceiling)}`)];
+}
+
+const groups = [["", 2], ["accuracy", anyNatural ? 5 : 4], ["over the floor", 1], ["share of the gap", 2], ["agreement where weak is", 3], ["", 1]];
 
 function head() {
   const above = make("tr", {}, groups.map(([text, colspan]) =>
@@ -71,15 +82,18 @@ function told(row) {
     make("p", { class: "muted" }, [
       `Floor: ${row.floor}.`,
       `Seeds ${row.seeds.join(", ")}` + (row.missing.length ? `; missing ${row.missing.join(", ")}.` : "."),
+      "zero_shot" in row.natural ? `Natural, zero-shot: ${percent(row.natural.zero_shot)}.` : "",
       row.net_pgr_reason ? `Net PGR none: ${row.net_pgr_reason}.` : "",
       `${plural(row.counts[0], "answer")}, the supervisor right in ${row.counts[1].toLocaleString("en")}.`,
       diagnostics.length ? `Student: ${diagnostics.join(", ")}.` : "",
     ].filter((text) => text).join(" "))));
 }
 
+// What is told of a comparison is made when it is asked for.
 function tableRows(row, reach) {
-  const details = told(row);
+  let details = null;
   const toggle = (event) => {
+    if (!details) { details = told(row); line.after(details); }
     details.hidden = !details.hidden;
     event.currentTarget.setAttribute("aria-expanded", String(!details.hidden));
   };
@@ -89,7 +103,7 @@ function tableRows(row, reach) {
     make("th", { scope: "row" }, `${row.supervisor} → ${row.student}`, below(row.task)),
     make("td", {}, row.method, " ", make("button", { type: "button", class: "more", "aria-expanded": "false", "aria-label": `${label} about this comparison`, title: label, onclick: toggle }, mark)),
     columns.slice(2).map((column) => make("td", { class: "number" }, column.cell(row, reach))));
-  return [line, details];
+  return [line];
 }
 
 function drawTable() {

@@ -1,0 +1,123 @@
+"""The protocol on pairs of texts: every applicable method, every tuning, and nothing that hangs on a pair's order."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from outgrow import tasks
+from outgrow.api import run_plan
+from outgrow.dag.store import Store
+from outgrow.errors import UsageError
+from outgrow.methods import METHODS, check_method
+from outgrow.plan import make_plan
+from outgrow.results import Results
+from outgrow.tasks.pairs import swapped
+
+LADDER = ("bert-8", "llama-12", "llama-16")
+TASK = "hh_rlhf"
+STOPPING = {"supervisor_validation": 16, "student_validation": 16}
+
+
+def applicable(*, completion=False):
+    """Return the names of the methods that pairs of texts can be used with."""
+    found = []
+    for name, method in METHODS.items():
+        if completion and method.tuning.startswith("probe"):
+            continue
+        try:
+            check_method(method, tasks.TASKS[TASK], num_supervisors=2)
+        except UsageError:
+            continue
+        found.append(name)
+    return tuple(found)
+
+
+def finished(study, store):
+    plan = make_plan(study)
+    summary = run_plan(plan, store=store)
+    assert summary.ok, [failure.log for failure in summary.failures.values()]
+    return Results(plan, store)
+
+
+@pytest.fixture(scope="module")
+def shared_store(tmp_path_factory):
+    return Store(tmp_path_factory.mktemp("pairs") / "store")
+
+
+@pytest.fixture
+def turned(monkeypatch):
+    """Return a function that turns around pairs of the task: all of them, or about half."""
+
+    def turn(which):
+        plain = tasks.TASKS[TASK]
+
+        def read(spec, places):
+            rows = plain.read(spec, places)
+            rows_N = np.array([which == "all" or int(each.rpartition("-")[2]) % 2 for each in rows.every.ids], bool)
+            return replace(rows, every=swapped(rows.every, rows_N))
+
+        monkeypatch.setitem(tasks.TASKS, TASK, replace(plain, read=read))
+
+    return turn
+
+
+def test_methods_that_need_shared_classes_answer_words_or_one_vector_a_row_are_not_for_pairs():
+    assert set(METHODS) - set(applicable()) == {
+        "confidence-release",
+        "knn-cleaning",
+        "logistic-cleaning",
+        "majority-class",
+        "zero-shot-prompt",
+        "few-shot-truth",
+        "few-shot-weak",
+    }
+
+
+@pytest.mark.parametrize(
+    ("which", "training"),
+    [("all", {}), ("half", {"tuning": "probe"}), ("half", {"head": "completion"})],
+    ids=["full", "probe", "completion"],
+)
+def test_swapping_pairs_changes_no_metric_whatever_the_method(
+    text_study, shared_store, tmp_path, turned, which, training
+):
+    methods = applicable(completion="head" in training)
+    if "tuning" in training:  # a probe does not stop early
+        methods = tuple(name for name in methods if not METHODS[name].stop)
+    supervisors = LADDER[1:] if "head" in training else LADDER[:2]
+    study = text_study(TASK, methods=methods, supervisors=supervisors, students=LADDER[2:], rows=STOPPING)
+    study = study.model_copy(update={"training": study.training.model_copy(update=training)})
+    before = finished(study, shared_store)
+    turned(which)
+    after = finished(study, Store(tmp_path / "turned"))
+    chains = {name for name in methods if "models-between" in METHODS[name].requires}
+    assert {each.method for each in before.comparisons} >= set(methods) - (chains if "head" in training else set())
+    for cell in before.plan.cells:
+        name = (cell.task, cell.supervisor, cell.student, cell.method, cell.seed)
+        first, second = before.cell(*name), after.cell(*name)
+        assert first["source"]["test_truth"] != second["source"]["test_truth"]
+        for role in first.keys() - {"source"}:
+            one, other = first[role]["test"], second[role]["test"]
+            assert one["predicted"] != other["predicted"], (name, role)
+            assert one["correct"] == other["correct"], (name, role)
+            # Bit for bit, but for a loss such as l2-confidence, which rounds f and 1 - f differently.
+            figures = {key: value for key, value in one.items() if isinstance(value, float)}
+            assert figures == pytest.approx({key: other[key] for key in figures}, abs=1e-6), (name, role)
+
+
+@pytest.mark.parametrize("training", [{"tuning": "probe"}, {"tuning": "full"}, {"head": "completion"}], ids=str)
+def test_a_model_learns_which_text_is_the_better_one(text_study, shared_store, training):
+    supervisor = LADDER[1] if "head" in training else LADDER[0]
+    study = text_study(
+        TASK, supervisors=(supervisor,), training={"epochs": 6, **training}, rows={"student": 200, "supervisor": 100}
+    )
+    (row,) = finished(study, shared_store).table()
+    assert row["ceiling"] > 0.8
+    assert row["zero_shot"] is not None
+
+
+def test_with_the_completion_head_there_is_no_probe(text_study):
+    for methods, training in ((("naive",), {"tuning": "probe"}), (("probe-then-finetune",), {})):
+        with pytest.raises(UsageError, match="no probe"):
+            make_plan(text_study(TASK, methods=methods, training={"head": "completion", **training}))
