@@ -112,7 +112,7 @@ def test_a_misspelt_method_is_refused_with_the_nearest_name():
         ("l2-confidence", PUZZLE, r"l2-confidence needs two options; chess-puzzle has 1,\d+"),
         ("confidence", replace(BLUNDER, options=lambda: tuple("abc")), "confidence needs two .* has 3 shared classes"),
         ("zero-shot-prompt", replace(BLUNDER, words=()), "zero-shot-prompt needs answer words"),
-        ("linear-probe", replace(BLUNDER, head="reward"), "linear-probe needs one feature vector a row"),
+        ("knn-cleaning", replace(BLUNDER, head="reward"), "knn-cleaning needs one feature vector a row"),
         ("ensemble-mean", BLUNDER, "ensemble-mean needs several supervisors; .* names 1"),
     ],
 )

@@ -23,6 +23,7 @@ class Examples:
 
     `completions`: where options are texts, those of every row; rows may have different numbers of them. Else empty.
     `margins`: by how much the right option is the better one, where rows tell, in a unit of the task's own. Else empty.
+    `answers`: where labels are free text, the true one of every row, `truth_N` being their numbers. Else empty.
     """
 
     ids: tuple[str, ...]
@@ -31,8 +32,11 @@ class Examples:
     truth_N: np.ndarray
     completions: tuple[tuple[str, ...], ...] = ()
     margins: tuple[float, ...] = ()
+    answers: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        if self.answers and len(self.answers) != len(self.ids):
+            raise StepError(f"{len(self.ids)} rows have {len(self.answers)} answers")
         if self.margins and len(self.margins) != len(self.ids):
             raise StepError(f"{len(self.ids)} rows have {len(self.margins)} margins")
         if self.completions and len(self.completions) != len(self.ids):
@@ -62,6 +66,7 @@ class Examples:
             self.truth_N[rows],
             tuple(self.completions[r] for r in rows) if self.completions else (),
             tuple(self.margins[r] for r in rows) if self.margins else (),
+            tuple(self.answers[r] for r in rows) if self.answers else (),
         )
 
     def group_numbers(self) -> list[int]:

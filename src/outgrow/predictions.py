@@ -8,7 +8,7 @@ from typing import Any
 
 from outgrow.dag.store import Artefact
 from outgrow.errors import StepError
-from outgrow.tables import read_examples, read_labels
+from outgrow.tables import read_examples, read_labels, read_texts
 from outgrow.tasks import Task
 
 FILES = ("labels.parquet", "test.parquet")
@@ -18,13 +18,16 @@ ROLES = {"weak": "weak", "result": "student", "ceiling": "ceiling", "zero_shot":
 
 
 def columns(task: Task, steps: Mapping[str, Artefact]) -> dict[str, list[Any]]:
-    """Return id, text, truth, and of each role its answer and its probabilities; StepError where a file is gone."""
-    names = task.options()
+    """Return id, text, truth, and of each role its answer and its probabilities; StepError where a file is gone.
+
+    Free text has the probability 1, as it is a hard label.
+    """
     test = read_examples(steps["source"].path("test.parquet"))
+    names = task.options()
     found: dict[str, list[Any]] = {
         "id": list(test.ids),
         "text": list(test.texts),
-        "truth": [names[option] for option in test.truth_N],
+        "truth": list(test.answers) if test.answers else [names[option] for option in test.truth_N],
     }
     for role, column in ROLES.items():
         if role in steps:
@@ -36,6 +39,9 @@ def _answers(step: Artefact, ids: tuple[str, ...], names: tuple[str, ...], colum
     file = next((each for each in FILES if each in step.record["files"]), None)
     if file is None:
         raise StepError(f"{step.record.get('title', step.key)} has kept no predictions")
+    if not names:
+        texts = read_texts(step.path(file)).take(ids).texts
+        return {column: list(texts), f"{column}_probabilities": [{text: 1.0} for text in texts]}
     labels = read_labels(step.path(file)).take(ids)
     options_NT, probabilities_NT = labels.options_NT.tolist(), labels.probabilities_NT.tolist()
     return {

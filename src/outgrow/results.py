@@ -248,6 +248,11 @@ def _warnings(read: list[dict[str, Artefact]], summary: Summary, method: Method)
         found.append("the best learning rate lies at the edge of its grid: a better one may lie beyond")
     if any(each.get("l2_at_edge") for each in students):
         found.append("the best penalty of the probe lies at the edge of its grid: a better one may lie beyond")
+    starts = {cell[role].outputs.get("head_start", "") for cell in read for role in ("weak", "result", "ceiling")} - {
+        ""
+    }
+    if len(starts) > 1:
+        found.append(f"heads started differently: {' and '.join(sorted(starts))}")
     machines = [each.record["provenance"] for cell in read for each in cell.values()]
     for what, kinds in (
         ("devices", {each["device"] for each in machines}),

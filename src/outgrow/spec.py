@@ -98,6 +98,8 @@ class Training(Spec):
     """The model's own, while it is trained."""
     ema: Share = 0.0
     """Decay of an average of the weights that is kept instead of the last ones; 0 keeps the last."""
+    curve: Annotated[int, Field(ge=0, le=10, strict=True)] = 0
+    """So many times during training, finetuned models are tested on 512 fixed rows of test: diagnostics, off at 0."""
     checkpointing: bool = False
     """Compute activations twice instead of keeping them: slower, in less memory."""
     generative_lr: Annotated[float, Field(gt=0)] = 2e-5
@@ -142,7 +144,7 @@ class OwnTask(Spec):
     """A task of the user's own: rows from files or the hub, and how their columns make texts and labels.
 
     Either `label` and `classes` (every row has one class), or `options` and `answer` (multiple choice: every row is a
-    question; `{option}` in the template stands for one answer).
+    question; `{option}` in the template stands for one answer), or `label` and `max_new_tokens` (free text).
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
@@ -160,13 +162,15 @@ class OwnTask(Spec):
     text: str
     """What a model reads: a template with columns as `{name}`."""
     label: str = ""
-    """The column with the class of a row."""
+    """The column with the class of a row, or with its free text."""
     classes: tuple[bool | int | str, ...] = ()
     """The values of the label, in the order of the classes; for multiple choice those of the answer, if it has any."""
     options: tuple[str, ...] = ()
     """The columns with the answers, or one column with a list of them."""
     answer: str = ""
     """The column that says which of the options is right."""
+    max_new_tokens: Count = 0
+    """Above 0: the label is free text of at most so many tokens, which a language model writes."""
     group: tuple[str, ...] = ()
     """Rows that have the same value in one of these columns never stand in two splits."""
     balanced: bool = True
@@ -181,7 +185,10 @@ class OwnTask(Spec):
         choice, labelled = bool(self.options or self.answer), bool(self.label)
         if choice == labelled or (choice and not (self.options and self.answer)):
             raise ValueError(f"the task {self.name} needs either label and classes, or options and answer")
-        if labelled and len({str(each) for each in self.classes}) < max(2, len(self.classes)):
+        written = labelled and bool(self.max_new_tokens)
+        if self.max_new_tokens and (choice or self.classes or self.verbalizer):
+            raise ValueError(f"the task {self.name}: free text (max_new_tokens) has no classes, options or verbalizer")
+        if labelled and not written and len({str(each) for each in self.classes}) < max(2, len(self.classes)):
             raise ValueError(f"the task {self.name}: classes must name at least two values, each once")
         if choice != (OPTION in self.columns):
             raise ValueError(f"the task {self.name}: text must have {{option}} if it has options, and only then")
@@ -209,7 +216,8 @@ class OwnTask(Spec):
 
     def plain(self) -> dict[str, Any]:
         """Return what changes numbers: neither where files lie nor what is said about the task."""
-        return self.model_dump(mode="json", exclude={"files", "about"})
+        left_out = {"files", "about"} | (set() if self.max_new_tokens else {"max_new_tokens"})
+        return self.model_dump(mode="json", exclude=left_out)
 
 
 OPTION = "option"

@@ -8,16 +8,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from outgrow.examples import Examples, Labels
+from outgrow.free_text import TextLabels
 
 
 def write_examples(path: Path, examples: Examples) -> None:
-    """Write id, group, text and truth, one row an example; completions and margins where there are any."""
+    """Write id, group, text and truth, one row an example; completions, margins and answers where there are any."""
     columns: dict[str, Any] = {
         "id": list(examples.ids),
         "group": list(examples.groups),
         "text": list(examples.texts),
-        "truth": pa.array(examples.truth_N, pa.int32()),
+        "truth": pa.array(examples.truth_N, pa.int64() if examples.answers else pa.int32()),
     }
+    if examples.answers:
+        columns["answer"] = list(examples.answers)
     if examples.completions:
         columns["completions"] = pa.array(examples.completions, pa.list_(pa.string()))
     if examples.margins:
@@ -33,7 +36,19 @@ def read_examples(path: Path) -> Examples:
     named = "completions" in table.column_names
     completions = tuple(map(tuple, table["completions"].to_pylist())) if named else ()
     margins = tuple(table["margin"].to_pylist()) if "margin" in table.column_names else ()
-    return Examples(ids, groups, texts, np.array(table["truth"].to_pylist(), np.int64), completions, margins)
+    answers = tuple(table["answer"].to_pylist()) if "answer" in table.column_names else ()
+    return Examples(ids, groups, texts, np.array(table["truth"].to_pylist(), np.int64), completions, margins, answers)
+
+
+def write_texts(path: Path, labels: TextLabels) -> None:
+    """Write id and text: labels that are free text."""
+    pq.write_table(pa.table({"id": list(labels.ids), "text": list(labels.texts)}), path, compression="zstd")
+
+
+def read_texts(path: Path) -> TextLabels:
+    """Read what `write_texts` wrote; imports no pandas."""
+    table = pq.ParquetFile(path).read()
+    return TextLabels(tuple(table["id"].to_pylist()), tuple(table["text"].to_pylist()))
 
 
 def write_labels(path: Path, labels: Labels) -> None:

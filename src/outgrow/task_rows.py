@@ -64,5 +64,5 @@ def _plain(examples: Examples, task: Task, truth: bool) -> Iterator[dict[str, An
         if examples.completions:
             row["options"] = list(examples.completions[i])
         if truth:
-            row["truth"] = names[int(examples.truth_N[i])]
+            row["truth"] = examples.answers[i] if examples.answers else names[int(examples.truth_N[i])]
         yield row

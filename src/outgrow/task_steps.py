@@ -20,7 +20,7 @@ LEARNING_RATES = {"ladder": (1.25e-4, 2.5e-4, 5e-4, 1e-3, 2e-3), "full": (1e-5, 
 LORA_RATES = (1e-4, 3e-4, 1e-3, 3e-3)
 PENALTIES = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
 """The grid of a probe's l2."""
-SAID_ELSEWHERE = ("lr", "lr_grid", "stop", "tune_seeds", "checks", "l2", "generative_lr", "generative_epochs")
+SAID_ELSEWHERE = ("lr", "lr_grid", "stop", "tune_seeds", "checks", "l2", "curve", "generative_lr", "generative_epochs")
 """Settings of training that other parts of a spec, or other steps, tell."""
 UNTUNED = {"tuning": "full", "head": "zero", "dropout": 0.0}
 """Settings that a model which is only read has no use for."""
@@ -38,12 +38,23 @@ class TaskSteps:
         self.source = self._source()
         if self.training.head == "completion" and self.task.head != "reward":
             raise UsageError(f"{self.task.name}: training.head completion is for options that are texts")
+        self._check_writable()
         named = [name for name in (*block.supervisors, *block.students) if isinstance(name, str)]
         self.models = {name: self._model(name) for name in named}
 
+    def _check_writable(self) -> None:
+        refused = {
+            "a probe writes none: set training.tuning to full or lora": self.training.tuning in PROBED,
+            "there is no stopping early: set training.stop to last": self.training.stop != "last",
+            "there is no curve: set training.curve to 0": bool(self.training.curve),
+        }
+        for why, is_so in refused.items():
+            if self.task.head == "text" and is_so:
+                raise UsageError(f"{self.task.name}: labels are free text, and {why}")
+
     def _model(self, name: str) -> Model:
         model = find_model(_place(self.study.models, name), self.task.models, self._lock)
-        if self.task.head == "token" and model.kind == "encoder":
+        if self.task.head in ("token", "text") and model.kind == "encoder":
             raise UsageError(f"{name} is an encoder, not a causal language model: {self.task.name} needs the latter")
         return model
 
@@ -161,6 +172,8 @@ class TaskSteps:
         inputs |= before
         spec |= {"training": self._settings(method), "keep_weights": keep}
         spec |= self._rate(name, tuning, inputs)
+        if self.training.curve:
+            spec["curve"] = self.training.curve
         return self._model_step("finetune", name, spec, inputs, title, method)
 
     def _before(self, name: str, splits: list[str], method: Method, tuning: str) -> dict[str, Step]:
@@ -212,7 +225,7 @@ class TaskSteps:
         train: dict[str, Any] = {"splits": splits, "labels": "weak" if labels else "truth"}
         if labels:
             transforms = [[each, dict(options)] for each, options in method.transforms]
-            train |= {"hard": method.labels == "hard", "transforms": transforms}
+            train |= {"hard": method.labels == "hard" or self.task.head == "text", "transforms": transforms}
         return {
             "splits": self.sizes([*splits, *([str(validation["split"])] if validation else [])]),
             "seed": self.seed,

@@ -109,7 +109,7 @@ def place(comparison: Comparison) -> str:
 
 def shifts(study: Study) -> dict[str, tuple[str, str]]:
     """Return what was trained on and what was tested on, by the name of every task that was tested elsewhere."""
-    found = {}
+    found: dict[str, tuple[str, str]] = {}
     for block in study.comparisons:
         trained = f"{block.task}, {block.label}" if block.label else block.task
         found |= {f"{trained} on {tested}": (trained, tested) for tested in block.test_on}

@@ -1,8 +1,10 @@
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
+from outgrow.cli import tables
 from outgrow.cli.output import WIDTH, bullet
 from outgrow.cli.tables import comparison_tables
 from outgrow.numerals import duration, percent, short_number, signed, size
@@ -85,3 +87,27 @@ def test_an_interval_is_never_broken_over_two_lines():
     for width in range(20, 60):
         lines = bullet("one two three four [1.0, 2.0] five six seven [3.0, 4.0]", width=width).splitlines()
         assert all(line.count("[") == line.count("]") for line in lines)
+
+
+def test_a_large_study_says_where_its_tables_are(study, store, fill, monkeypatch):
+    monkeypatch.setattr(tables, "MOST_SHOWN", 5)
+    text = printed(Results(fill(), store))
+    assert "6 comparisons are too many" in text
+    assert "outgrow report STUDY --table" in text
+    assert "400 test rows" in text
+    assert "small ->" not in text
+    assert max(map(len, text.splitlines())) <= WIDTH
+
+
+def test_the_second_figure_stands_in_parentheses_and_is_explained(study, store, fill):
+    results = Results(fill(), store)
+    natural = {"weak": 0.31, "student": 0.42, "ceiling": 0.53}
+    results.__dict__["comparisons"] = [replace(each, natural=natural) for each in results.comparisons]
+    task = results.plan.tasks["chess-blunder"]
+    results.plan.tasks["chess-blunder"] = replace(task, natural="question")
+    blunder = printed(results).split("chess-blunder")[1]
+    assert "weak 50.0 (31.0)" in blunder
+    assert "ceiling 80.0 (53.0)" in blunder
+    assert blunder.count("(42.0)") == 2
+    assert "right answer scores highest" in blunder
+    assert max(map(len, blunder.splitlines())) <= WIDTH

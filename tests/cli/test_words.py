@@ -1,7 +1,9 @@
 import pytest
 
+from outgrow import words
 from outgrow.results import Results
-from outgrow.words import findings, headline, sentence
+from outgrow.spec import Study
+from outgrow.words import findings, headline, sentence, shifts, task_notes
 
 
 @pytest.fixture
@@ -52,7 +54,7 @@ def test_no_gap_is_said_to_be_none(results_of):
 
 
 @pytest.mark.parametrize(
-    ("accuracies", "words"),
+    ("accuracies", "expected"),
     [
         ({"bootstrapping-hard": 0.75}, "bootstrapping-hard beats its compute control: +10.0 points"),
         ({"bootstrapping-hard": 0.55}, "bootstrapping-hard falls behind its compute control: -10.0 points"),
@@ -61,8 +63,8 @@ def test_no_gap_is_said_to_be_none(results_of):
         ({"confidence": 0.655}, "confidence cannot be told from naive"),
     ],
 )
-def test_a_method_is_held_against_the_one_it_has_to_beat(results_of, accuracies, words):
-    assert any(words in each for each in findings(results_of(accuracies)))
+def test_a_method_is_held_against_the_one_it_has_to_beat(results_of, accuracies, expected):
+    assert any(expected in each for each in findings(results_of(accuracies)))
 
 
 def test_the_headline_counts_gains_and_losses(results_of):
@@ -86,3 +88,63 @@ def test_what_holds_everywhere_is_said_once(results_of):
 def test_nothing_finished_is_said_to_be_nothing(study, store, fill):
     plan = fill(skip=lambda step: True)
     assert findings(Results(plan, store)) == ["No comparison is finished yet, so there is nothing to show."]
+
+
+@pytest.fixture
+def many(monkeypatch):
+    """Have six comparisons count as too many for a sentence each."""
+    monkeypatch.setattr(words, "MOST_LISTED", 5)
+
+
+@pytest.mark.usefixtures("many")
+def test_a_large_study_is_told_by_task_and_method(results_of):
+    told = findings(results_of({"naive-hard": 0.7, "bootstrapping-hard": 0.4, "naive": 0.5}))
+    assert "chess-puzzle, naive-hard: gain in 2 of 2 pairs. Median PGR 66.7%, median net PGR 66.7%." in told
+    assert any(
+        each.startswith("chess-puzzle, bootstrapping-hard: no gain in any of 1 pair, a loss in 1.") for each in told
+    )
+    assert any(each.startswith("chess-blunder, naive: no gain in any of 1 pair.") for each in told)
+    assert not any("->" in each for each in told)
+    assert len(told) == 2 + 5 + 3 + 1
+    assert "of 6 intervals" in told[1]
+
+
+@pytest.mark.usefixtures("many")
+def test_a_large_study_tells_contrasts_by_method_with_what_the_interval_says(results_of):
+    told = findings(results_of({"bootstrapping-hard": 0.75, "confidence": 0.4}))
+    contrast = next(each for each in told if each.startswith("bootstrapping-hard against its compute control"))
+    assert (
+        "bootstrapping-control-hard: beats it in 1 of 1 pair, cannot be told from it in 0, falls behind in 0"
+        in contrast
+    )
+    assert "+10.0 points on average" in contrast
+    assert any(
+        "confidence against naive: beats it in 0 of 1 pair" in each and "falls behind in 1" in each for each in told
+    )
+
+
+@pytest.mark.usefixtures("many")
+def test_ratios_that_are_none_or_unbounded_are_counted(results_of):
+    told = "\n".join(findings(results_of({"ceiling": 0.505, "zero-shot": 0.6})))
+    assert "chess-puzzle, naive-hard: gain in 2 of 2 pairs. Median PGR 3,000% (2 unbounded), net PGR none." in told
+    assert "In every comparison: " in told
+    assert "PGR is unbounded" in told
+
+
+def test_a_task_tested_elsewhere_is_named_and_explained():
+    block = {"task": "sst2", "supervisors": ["a"], "students": ["b"], "methods": ["naive"], "test_on": ["wic"]}
+    study = Study.model_validate({"name": "x", "comparisons": [block, block | {"label": "1 epoch"}]})
+    assert shifts(study) == {"sst2 on wic": ("sst2", "wic"), "sst2, 1 epoch on wic": ("sst2, 1 epoch", "wic")}
+    assert "trained on sst2, tested on rows of wic" in words.shift_told("sst2", "wic")
+
+
+def test_what_form_alone_tells_stands_beside_the_supervisor(results_of, monkeypatch):
+    results = results_of({})
+    kept = {"shortcut": 0.55, "skipped": {"without a label": 3}}
+    monkeypatch.setattr(Results, "outputs", lambda self, step: kept)
+    assert task_notes(results, "chess-blunder") == [
+        "A classifier on lengths and punctuation alone is right in 55.0%, no less than small.",
+        "3 rows left out: without a label.",
+    ]
+    kept = {"shortcut": 0.45}
+    assert task_notes(results, "chess-blunder")[0].endswith("is right in 45.0%.")

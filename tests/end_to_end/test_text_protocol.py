@@ -57,7 +57,7 @@ def test_a_model_learns_what_the_words_tell(text_study, shared_store, task, tuni
     results = finished(text_study(task, training=training, rows={"student": 200}), shared_store)
     (row,) = results.table()
     assert row["ceiling"] > 0.75
-    assert 0 <= row["natural_accuracy"] <= 1
+    assert 0 <= row["natural_student"] <= 1
     weak = results.plan.cells[0].weak
     assert weak.spec["train"]["labels"] == "truth"
 
@@ -108,3 +108,16 @@ def test_what_is_trained_on_one_task_is_tested_on_another(text_study, shared_sto
             assert any(each.startswith("CHEATING") for each in rows["sst2 on openbookqa", "stop-truth"]["warnings"])
         cell = next(each for each in results.cells if each.task == "sst2 on openbookqa")
         assert len(results.predictions(cell)["id"]) == 60
+
+
+def test_curves_are_looked_at_and_change_nothing(text_study, shared_store):
+    plain, curved = (finished(text_study(training={"epochs": 4, "curve": points}), shared_store) for points in (0, 5))
+    for results in (plain, curved):
+        assert any("heads started differently" in each for each in results.table()[0]["warnings"])
+    (one,), (other,) = ([results.cell("sst2", "bert-8", "llama-16", "naive", 0)] for results in (plain, curved))
+    assert one["result"]["test"] == other["result"]["test"]
+    assert "curve" not in one["result"]
+    curve = other["result"]["curve"]
+    assert [point["step"] for point in curve] == [3, 6, 10, 13, 16]
+    assert curve[-1]["accuracy"] == other["result"]["test"]["accuracy"]
+    assert all(0 <= point["agreement"] <= 1 for point in curve)

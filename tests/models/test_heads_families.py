@@ -151,7 +151,8 @@ def test_a_long_row_loses_its_beginning_and_keeps_its_special_tokens_and_its_opt
     assert inputs.batch(np.array([0])).flat_T.tolist() == before + kept["input_ids"] + after
     batch = encode(tokenizer, long, head="reward", limit=10).batch(np.array([0]))
     assert batch.length_S.tolist() == [10, 10]
-    first = batch.flat_T[:10][batch.scored_S[0] : 10 - len(after)]
+    place = batch.option_S.tolist().index(0)
+    first = batch.flat_T[10 * place : 10 * place + 10][batch.scored_S[place] : 10 - len(after)]
     assert tokenizer.convert_ids_to_tokens(first.tolist()) == ["no", "yes"]
 
 

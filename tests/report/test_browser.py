@@ -33,10 +33,20 @@ class Seen:
 @pytest.fixture(params=WIDTHS)
 def page(request, browser, page_path):
     """Return the open page, and check after the test that nothing bad happened on it."""
-    context = browser.new_context(viewport={"width": request.param, "height": 900})
+    yield from opened(browser, page_path, request.param)
+
+
+@pytest.fixture(params=WIDTHS)
+def wide_page(request, browser, wide_path):
+    """Return the open page of the larger study, and check after the test that nothing bad happened on it."""
+    yield from opened(browser, wide_path, request.param)
+
+
+def opened(browser, path, width):
+    context = browser.new_context(viewport={"width": width, "height": 900})
     page = context.new_page()
     seen = Seen(page)
-    page.goto(page_path.as_uri())
+    page.goto(path.as_uri())
     yield page
     context.close()
     assert seen.nothing_bad(), (seen.errors, seen.requests, seen.dialogs)
@@ -65,7 +75,7 @@ def test_every_figure_is_drawn_and_nothing_is_wider_than_the_page(page):
     draw_all(page)
     open_examples(page)
     figures = page.query_selector_all("#panels figure")
-    assert len(figures) == 8
+    assert len(figures) == 9
     for figure in figures:
         assert figure.get_attribute("data-failed") is None
         assert figure.query_selector(".plot .main-svg") is not None
@@ -76,7 +86,7 @@ def test_every_figure_is_drawn_and_nothing_is_wider_than_the_page(page):
 
 def test_a_figure_is_saved_by_its_button_and_nothing_lies_on_top_of_it(page):
     draw_all(page)
-    figure = page.locator("#panels figure").first
+    figure = page.locator('#panels figure[data-kind="accuracy"]').first
     figure.scroll_into_view_if_needed()
     figure.locator(".plot").hover()
     assert page.locator(".modebar").count() == 0
@@ -215,6 +225,90 @@ def test_print_shows_light_colours_and_no_controls(page):
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert not page.locator("#theme").is_visible()
     assert page.locator("#table table").is_visible()
+
+
+def test_agreement_of_all_tasks_is_one_figure_that_follows_the_filters(wide_page):
+    page = wide_page
+    draw_all(page)
+    figure = page.locator('figure[data-kind="agreement-of-all"]')
+    titles = "each => each.querySelector('.plot').layout.annotations.map(one => one.text.replace(/<[^>]*>/g, ''))"
+    assert page.evaluate(titles, figure.element_handle()) == [
+        "chess-preference, 1 epoch",
+        "chess-puzzle, naive-hard",
+        "chess-blunder",
+    ]
+    box = figure.locator(".plot").bounding_box()
+    assert box["height"] > (700 if page.viewport_size["width"] < 500 else 250)
+    figure.locator("select").select_option("confidence")
+    page.wait_for_function(f"each => ({titles})(each).length === 2", arg=figure.element_handle())
+    press(page, "task", "chess-blunder")
+    figure.scroll_into_view_if_needed()
+    page.wait_for_function(f"each => ({titles})(each).length === 1", arg=figure.element_handle())
+
+
+def test_curves_are_drawn_where_there_are_some_and_said_to_be_diagnostics(wide_page):
+    page = wide_page
+    draw_all(page)
+    curves = page.locator('figure[data-kind="curves"]')
+    assert curves.count() == 2
+    assert "looked at the truth" in curves.first.inner_text()
+    assert "chose nothing" in curves.first.inner_text()
+    names = "each => each.querySelector('.plot').data.filter(trace => trace.customdata).map(trace => trace.name)"
+    assert set(page.evaluate(names, curves.first.element_handle())) == {"naive", "confidence", "ceiling"}
+    curves.first.locator("select").select_option("agreement")
+    page.wait_for_function(f"each => !({names})(each).includes('ceiling')", arg=curves.first.element_handle())
+
+
+def test_a_large_study_has_an_overview_and_figures_of_one_method(wide_page):
+    page = wide_page
+    assert page.locator("#overview tbody tr").count() == 3
+    assert "gain in 4, none in 0, loss in 0 of 4 pairs" in page.locator("#overview tbody").inner_text()
+    press(page, "method", "confidence")
+    assert page.locator("#overview tbody tr").count() == 1
+    page.locator("#clear").click()
+    draw_all(page)
+    figure = page.locator('figure[data-task="chess-blunder"][data-kind="accuracy"]')
+    assert figure.locator("select").count() == 0  # six lines can be told apart
+    assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
+
+
+def test_second_figures_and_what_form_tells_are_on_the_page(wide_page):
+    page = wide_page
+    blunder = page.locator("#table tbody tr", has_text="chess-blunder").first.inner_text()
+    assert all(figure in blunder for figure in ("(30.0)", "(45.0)", "(60.0)"))
+    assert "right answer scores highest" in page.locator("#comparisons").inner_text()
+    assert "lengths and punctuation alone is right in 51.2%" in page.locator("#panels").inner_text()
+    assert "7 rows left out: without a label" in page.locator("#panels").inner_text()
+
+
+def test_preferences_show_their_completions_and_moves_on_a_board(wide_page):
+    page = wide_page
+    open_examples(page)
+    page.fill("#example-search", "row-3")
+    card = page.locator("#cards .card", has_text="Which is better?")
+    card.wait_for()
+    assert card.locator(".completions li").count() == 2
+    assert "the second answer" in card.locator(".preferred").inner_text()
+    assert "✓ preferred" in card.locator(".preferred").inner_text()
+    assert card.locator("svg.board").count() == 0
+    page.fill("#example-search", "row-77")
+    page.wait_for_function("() => document.querySelectorAll('#cards svg.board').length === 1")
+    label = page.locator("#cards svg.board").get_attribute("aria-label")
+    assert "better move: e1e2" in label
+    assert "worse move: " in label
+    assert page.locator("#cards svg.board polygon").count() == 2
+
+
+def test_hostile_completions_stay_text(wide_page):
+    page = wide_page
+    open_examples(page)
+    page.fill("#example-search", EVIL[0])
+    page.wait_for_function(
+        "evil => [...document.querySelectorAll('#cards .completions .text')].some(each => each.textContent === evil)",
+        arg=EVIL[0],
+    )
+    assert page.locator("img").count() == 0
+    assert page.evaluate("[...document.scripts].every(each => !each.textContent.startsWith('alert'))")
 
 
 def test_a_page_of_two_hundred_comparisons_loads_in_time(browser, tmp_path):

@@ -134,3 +134,30 @@ def test_the_page_is_made_without_torch_and_pandas(results, tmp_path, ladder):
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (done.stdout.strip(), done.stderr) == ("[]", "")
+
+
+@pytest.fixture(scope="module")
+def wide_html(wide_path):
+    return wide_path.read_text(encoding="utf-8")
+
+
+def test_a_labelled_block_has_examples_of_its_own_with_completions(wide_html):
+    shown, content = examples_of(wide_html, "chess-preference, 1 epoch")
+    assert shown["options"] == ["first", "second"]
+    assert content["completions"][3] == ["the first answer", "the second answer"]
+    assert content["completions"][0] == [EVIL[1], EVIL[0]]
+    assert "<img" not in wide_html
+
+
+def test_a_large_study_is_told_by_method_and_against_the_plain_one(wide_html):
+    study = json.loads(element(wide_html, "document"))["study"]
+    assert any("confidence against naive: beats it in" in each for each in study["findings"])
+    assert any("naive-hard against naive: beats it in" in each for each in study["findings"])
+    assert not any("->" in each for each in study["findings"])
+
+
+def test_natural_figures_are_means_of_each_role(wide_html):
+    rows = json.loads(element(wide_html, "document"))["rows"]
+    blunder = next(row for row in rows if row["task"] == "chess-blunder")
+    assert blunder["natural"] == pytest.approx({"weak": 0.3, "student": 0.45, "ceiling": 0.6})
+    assert all(row["natural"] == {} for row in rows if row["task"] != "chess-blunder")

@@ -179,7 +179,8 @@ def test_probabilities_are_those_of_the_raw_features():
 def options_of(num_rows=90, num_options=4, width=6, *, ragged=True, seed=1):
     """Return features of every option, soft labels and which options exist; those that do not are zero vectors."""
     rng = np.random.default_rng(seed)
-    features_NKD = (rng.normal(size=(num_rows, num_options, width)) * 10.0 ** rng.integers(-1, 2, width) + 1).astype("f4")
+    features_NKD = rng.normal(size=(num_rows, num_options, width)).astype(np.float32)
+    features_NKD = features_NKD * np.float32(10.0) ** rng.integers(-1, 2, width).astype(np.float32) + 1
     count_N = rng.integers(2, num_options + 1, num_rows) if ragged else np.full(num_rows, num_options)
     exists_NK = np.arange(num_options) < count_N[:, None]
     features_NKD[~exists_NK] = 0

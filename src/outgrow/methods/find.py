@@ -18,6 +18,8 @@ def find_method(name: str) -> Method:
 
 def check_method(method: Method, task: Task, *, num_supervisors: int = 1) -> None:
     """Raise UsageError where the task, or the comparison, lacks what the method requires."""
+    if task.head == "text":
+        _check_writable(method, task)
     kind = f"{task.num_options} shared classes" if task.shared else "exchangeable options"
     lacks = {
         "shared-options": (not task.shared, f"the same classes in every row; {task.name} has {kind}"),
@@ -40,3 +42,17 @@ def check_method(method: Method, task: Task, *, num_supervisors: int = 1) -> Non
         missing, what = lacks.get(each, (False, ""))
         if missing:
             raise UsageError(f"the method {method.name} needs {what}")
+
+
+def _check_writable(method: Method, task: Task) -> None:
+    """Raise UsageError for a method that needs more of a label than its text."""
+    needs = {
+        f"the loss {method.loss} looks at probabilities": method.loss != "cross-entropy",
+        "its label transform looks at options": bool(method.transforms),
+        "it pools the probabilities of supervisors": bool(method.pool),
+        "a probe writes no text": method.tuning in ("probe", "probe-then-full"),
+        "it stops early, by choosing among options": bool(method.stop),
+    }
+    for why, is_so in needs.items():
+        if is_so:
+            raise UsageError(f"the method {method.name} is not for {task.name}, whose labels are free text: {why}")

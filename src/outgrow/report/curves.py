@@ -14,6 +14,9 @@ from outgrow.report.style import Plain
 from outgrow.results import Results
 
 QUANTITIES = {"accuracy": "test accuracy", "agreement": "agreement with the weak labels"}
+TICKS = 34
+"""Pixels below a panel for the numbers of its axis."""
+HALVES = {"tickvals": [0, 0.5, 1], "ticktext": ["0", "½", "1"]}
 NOTE = (
     "Across: share of training, mean over seeds. These curves are diagnostics: they looked at the truth of fixed test "
     "rows, and chose nothing."
@@ -58,8 +61,16 @@ def _figure(rows: Sequence[Row], curves: Curves, quantity: str, seed: int | None
     data, panels, told = _keys(methods, quantity), [], []
     for i, pair in enumerate(pairs):
         of_pair = [row for row in rows if (row["supervisor"], row["student"]) == pair]
-        axis = style.share_axis("") | {"title": None, "range": [-0.02, 1.02], "tickvals": [0, 0.5, 1]}
-        panels.append({"title": f"{pair[0]} → {pair[1]}", "student": pair[1], "supervisor": pair[0], "xaxis": axis})
+        axis = style.share_axis("") | {"title": None, "range": [-0.02, 1.02], "zeroline": False} | HALVES
+        panels.append(
+            {
+                "title": f"{pair[0]} → {pair[1]}",
+                "student": pair[1],
+                "supervisor": pair[0],
+                "xaxis": axis,
+                "below": TICKS,
+            }
+        )
         for row in of_pair:
             points = _mean((curves.get((row["id"], each), {}).get("student", []) for each in row["seeds"]), quantity)
             colour = style.colour(methods.index(row["method"]))

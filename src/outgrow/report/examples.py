@@ -5,7 +5,7 @@ Legend: N test rows, P columns of predictions (one a finished step).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -13,10 +13,11 @@ import numpy as np
 from outgrow.dag.step import Step
 from outgrow.dag.store import Artefact, Store
 from outgrow.examples import Examples
+from outgrow.free_text import number_of
 from outgrow.plan import Cell
 from outgrow.report.packing import packed
 from outgrow.seeds import derive
-from outgrow.tables import read_confidence, read_examples
+from outgrow.tables import read_confidence, read_examples, read_texts
 from outgrow.tasks import Task
 
 MOST_ROWS = 2_000
@@ -38,6 +39,8 @@ class Answers:
     predicted_N: np.ndarray
     percent_N: np.ndarray | None
     correct_N: np.ndarray
+    names: Mapping[int, str] = field(default_factory=dict)
+    """Of free texts by number."""
 
 
 def task_examples(
@@ -100,6 +103,10 @@ def _answers(artefact: Artefact, examples: Examples) -> Answers:
     correct_N = np.frombuffer(test["correct"].encode(), np.uint8) == ord("1")
     name = next((each for each in (LABEL_FILE, TEST_FILE) if each in artefact.record["files"]), None)
     percent_N = None
+    if name is not None and examples.answers:
+        texts = read_texts(artefact.path(name)).take(examples.ids).texts
+        names = {number_of(text): text for text in texts}
+        return Answers(np.array(test["predicted"]), None, correct_N, names)
     if name is not None:
         confidence = read_confidence(artefact.path(name))
         percent_N = np.rint([100 * confidence[each] for each in examples.ids]).astype(int)
@@ -139,7 +146,8 @@ def _content(task: Task, examples: Examples, rows: list[int], columns: dict[str,
 
     Where options are texts, `completions` has those of every row, and all of them count as occurring.
     """
-    names = task.options()
+    names = dict(enumerate(task.options())) | {number_of(each): each for each in examples.answers}
+    names |= {number: text for each in columns.values() for number, text in each.names.items()}
     used = {int(examples.truth_N[row]) for row in rows}
     used |= {option for row in rows if examples.completions for option in range(len(examples.completions[row]))}
     used |= {int(each.predicted_N[row]) for each in columns.values() for row in rows}

@@ -193,7 +193,7 @@ def _examples(results: Results, rows: Sequence[Row], blobs: Plain) -> list[Plain
         name = ids.get((cell.task, cell.supervisor, cell.student, cell.method))
         if name is not None and cell.seed in seeds[name]:
             by_task.setdefault(cell.task, []).append(cell)
-    found = []
+    found: list[Plain] = []
     for task, cells in by_task.items():
         kind = results.plan.tasks[task]
         room = ROOM // len(by_task)

@@ -14,8 +14,8 @@ from outgrow.report.figures import ALL_TASKS, Figure
 from outgrow.report.rows import Row
 from outgrow.report.style import Plain
 
-PANEL_HEIGHT, LEFT, GAP, TITLE = 250, 0.02, 0.05, 26
-"""The height of a panel in pixels; of the width: room beside a panel; pixels above it for its title."""
+GAP, TITLE, INSIDE, NAMES = 0.04, 26, 180, 66
+"""Room between panels, of the width; in pixels a panel's title, its inside, and names of models below it."""
 WHERE = (
     (1, "where the supervisor is right", "@c2", "circle"),
     (2, "where the supervisor is wrong", "@c1", "square-open"),
@@ -30,14 +30,17 @@ def arranged(figure: Figure, *, columns: int = 3) -> tuple[list[Plain], Plain]:
     count = len(figure.panels)
     columns = min(columns, count)
     lines = math.ceil(count / columns)
-    height = lines * PANEL_HEIGHT
+    below = figure.panels[0]["below"]
+    each = TITLE + INSIDE + below
+    height = lines * each
     template = layout.pop("yaxis")
+    layout["margin"]["b"] = 4
     layout |= {"height": height + layout["margin"]["t"] + layout["margin"]["b"], "annotations": []}
     for i, panel in enumerate(figure.panels):
-        left = (i % columns) / columns + (GAP if i % columns else LEFT) / 2
+        left = (i % columns) / columns + (GAP / 2 if i % columns else 0)
         right = (i % columns + 1) / columns - GAP / 2
         top = 1 - (i // columns) / lines - TITLE / height
-        bottom = 1 - (i // columns + 1) / lines + (44 / height if i // columns < lines - 1 else 0)
+        bottom = 1 - (i // columns + 1) / lines + below / height
         name = str(i + 1) if i else ""
         layout[f"xaxis{name}"] = panel["xaxis"] | {"domain": [left, right], "anchor": f"y{name}"}
         inner = {"title": None, "showticklabels": False} if i % columns else {}
@@ -63,7 +66,7 @@ def agreement_figure(
     """
     tasks = list(dict.fromkeys(row["task"] for row in rows))
     supervisors = list(dict.fromkeys(row["supervisor"] for row in rows))
-    data, panels, told = _keys(supervisors), [], []
+    data, panels, told = _keys(supervisors), list[Plain](), list[str]()
     for task in tasks:
         of_task = [row for row in rows if row["task"] == task]
         shown = method or baseline([row["method"] for row in of_task])
@@ -80,7 +83,9 @@ def agreement_figure(
             )
             told.append(f"{task}, {shown} from {supervisor}: {points}")
         axis = style.size_axis(places) | {"title": None}
-        panels.append({"title": task if shown == "naive" else f"{task}, {shown}", "task": task, "xaxis": axis})
+        panels.append(
+            {"title": task if shown == "naive" else f"{task}, {shown}", "task": task, "xaxis": axis, "below": NAMES}
+        )
     return Figure(
         task=ALL_TASKS,
         kind="agreement-of-all",

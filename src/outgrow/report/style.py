@@ -32,7 +32,7 @@ LIGHT = {
 
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "pentagon", "cross", "star", "hexagon")
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
-LEAST_APART = 0.08
+LEAST_APART = 0.15
 """Models stand at least this share of the axis apart."""
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 
@@ -80,6 +80,8 @@ def size_axis(places: Mapping[str, float]) -> Plain:
         "title": _title("student size (non-embedding parameters)"),
         "tickvals": [value for _, value in ordered],
         "ticktext": [safe(_short(name)) for name, _ in ordered],
+        # Slanted names end at their tick: those that began there would run out of the figure, and be left out.
+        "autotickangles": [0, -40, -90],
         **_axis(),
     }
 
@@ -100,7 +102,7 @@ def named_axis(title: str) -> Plain:
 
 
 def _title(text: str) -> Plain:
-    return {"text": text, "standoff": 8, "font": {"size": 13}}
+    return {"text": text, "standoff": 8, "font": {"size": 12}}
 
 
 def _axis() -> Plain:

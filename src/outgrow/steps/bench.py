@@ -8,6 +8,7 @@ import torch
 from outgrow.dag.work import Context
 from outgrow.errors import StepError
 from outgrow.examples import Examples, Labels
+from outgrow.free_text import TextLabels
 from outgrow.models.adapters import Adapter
 from outgrow.models.catalog import local_folder
 from outgrow.models.heads import Head, load_scorer, load_tokenizer, quiet
@@ -32,7 +33,7 @@ class Bench(Desk):
         folder = local_folder(context.places["model"], self.spec["model"]["fingerprint"])
         self.scorer = load_scorer(
             folder,
-            head=head or ("completion" if self._settings["head"] == "completion" else self.task.head),
+            head=head or self._head(),
             options=self.task.options(),
             verbalizer=self.task.verbalizer if self._settings["head"] == "unembedding" else (),
             adapter=self._adapter(),
@@ -46,6 +47,11 @@ class Bench(Desk):
         self._tokenizer = load_tokenizer(folder)
         self.packed = self.task.family != "chess"
         """Whether nothing is spent on padding. The chess ladder's numbers were made with padding."""
+
+    def _head(self) -> Head:
+        if self._settings["head"] == "completion" or self.task.head == "text":
+            return "completion"
+        return self.task.head
 
     def _adapter(self) -> Adapter | None:
         if self._settings["tuning"] != "lora":
@@ -71,7 +77,7 @@ class Bench(Desk):
         """Return what the head would read of these rows, features_ND; where options are texts features_NKD."""
         return features(self.scorer, self.inputs(examples), precision=self._settings["precision"], packed=self.packed)
 
-    def predict(self, examples: Examples, *, file: str) -> Labels:
+    def predict(self, examples: Examples, *, file: str) -> Labels | TextLabels:
         """Predict the rows and write their labels to this file."""
         return self.write(examples, self.probabilities(examples), file=file)
 

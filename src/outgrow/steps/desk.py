@@ -10,9 +10,10 @@ from safetensors import safe_open
 from outgrow.dag.work import Context
 from outgrow.errors import StepError
 from outgrow.examples import Examples, Labels, joined
+from outgrow.free_text import TextLabels, joined_texts
 from outgrow.splits import split_rows
 from outgrow.steps.scored import natural_figure, scored
-from outgrow.tables import read_labels, write_labels
+from outgrow.tables import read_labels, read_texts, write_labels
 from outgrow.tasks import task_of
 from outgrow.training.probes import Probe
 
@@ -37,6 +38,11 @@ class Desk:
         """Return the labels of every input named `labels...`, as one."""
         parts = [each for name, each in sorted(self.context.inputs.items()) if name.startswith("labels")]
         return joined([read_labels(part.path("labels.parquet")) for part in parts])
+
+    def weak_texts(self) -> TextLabels:
+        """Return the free texts of every input named `labels...`, as one."""
+        parts = [each for name, each in sorted(self.context.inputs.items()) if name.startswith("labels")]
+        return joined_texts([read_texts(part.path("labels.parquet")) for part in parts])
 
     def features(self, examples: Examples) -> np.ndarray:
         """Return features_ND of these rows from the input `features`; features_NKD where options are texts."""

@@ -11,14 +11,18 @@ from outgrow.models.weights import save_trained
 from outgrow.seeds import derive, generator
 from outgrow.steps.bench import Bench
 from outgrow.steps.own import loss_of
-from outgrow.steps.targets import targets, told
-from outgrow.training.finetune import Compute, Schedule, Validation
+from outgrow.steps.targets import Targets, targets, told
+from outgrow.steps.writing import bench_of
+from outgrow.training.finetune import Compute, Curve, Schedule, Validation
 from outgrow.training.finetune import finetune as train
+from outgrow.training.inference import predict
+
+CURVE_ROWS = 512
 
 
 def finetune(context: Context) -> dict[str, Any]:
     """Train on the spec's splits with truth or weak labels, predict its evaluation split, keep weights if asked."""
-    bench, spec = Bench(context), context.spec
+    bench, spec = bench_of(context), context.spec
     found = targets(bench, bench.examples(*spec["train"]["splits"]))
     settings = spec["training"]
     steps = max(1, round(settings["epochs"] * len(found.examples) / settings["batch"]))
@@ -37,6 +41,7 @@ def finetune(context: Context) -> dict[str, Any]:
         compute=Compute(settings["precision"], packed=bench.packed, checkpointing=settings.get("checkpointing", False)),
         ema=settings.get("ema", 0.0),
         validation=_validation(bench),
+        curve=_curve(bench, found),
         progress=context.progress,
     )
     if spec["keep_weights"]:
@@ -50,8 +55,32 @@ def finetune(context: Context) -> dict[str, Any]:
         "loss": [round(float(part.mean()), 5) for part in np.array_split(np.array(trained.losses), min(20, steps))],
         "validation_agreement": trained.agreement,
         "batching": trained.batching,
+        "micro_batch_tokens": trained.budget,
+        "head_start": bench.scorer.start,
+        **({"curve": trained.curve} if trained.curve else {}),
         **told(found),
     }
+
+
+def _curve(bench: Bench, found: Targets) -> Curve | None:
+    """Return what is looked at during training: truth on fixed test rows, and the labels learned from on some rows."""
+    points = bench.spec.get("curve", 0)
+    if not points:
+        return None
+    test, learned = bench.examples("test"), found.labels.take(found.labels.ids[:CURVE_ROWS])
+    test = test.take(test.ids[:CURVE_ROWS])
+    rows = found.examples.take(learned.ids)
+    inputs = [(bench.inputs(test), test.truth_N), (bench.inputs(rows), learned.predicted())]
+    precision = bench.spec["training"]["precision"]
+
+    def look() -> dict[str, float]:
+        shares = [
+            float((predict(bench.scorer, each, precision=precision).argmax(1) == right_N).mean())
+            for each, right_N in inputs
+        ]
+        return dict(zip(("accuracy", "agreement"), shares, strict=True))
+
+    return Curve(points, look)
 
 
 def _validation(bench: Bench) -> Validation | None:

@@ -4,7 +4,7 @@ from typing import Any
 
 from outgrow.dag.work import Context
 from outgrow.models.weights import load_trained
-from outgrow.steps.bench import Bench
+from outgrow.steps.writing import bench_of
 
 
 def label(context: Context) -> dict[str, Any]:
@@ -12,7 +12,7 @@ def label(context: Context) -> dict[str, Any]:
 
     On the split test, which is that of another task than it was trained on, it is tested as any model is.
     """
-    bench, model = Bench(context), context.inputs["model"]
+    bench, model = bench_of(context), context.inputs["model"]
     load_trained(bench.scorer, model.path("weights.safetensors"))
     if context.spec["split"] == "test":
         return {"test": bench.test(), "cheating": model.outputs["cheating"]}

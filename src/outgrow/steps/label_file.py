@@ -11,9 +11,10 @@ import pyarrow.parquet as pq
 from outgrow.dag.store import file_sha256
 from outgrow.dag.work import Context
 from outgrow.errors import StepError
-from outgrow.examples import Labels
-from outgrow.steps.scored import scored
-from outgrow.tables import read_examples, write_labels
+from outgrow.examples import Examples, Labels
+from outgrow.free_text import TextLabels
+from outgrow.steps.scored import scored, scored_texts
+from outgrow.tables import read_examples, write_labels, write_texts
 from outgrow.tasks import task_of
 
 ROUGHLY, EXACTLY = 1e-3, 1e-6
@@ -24,6 +25,8 @@ FEW = 10
 def label_file(context: Context) -> dict[str, Any]:
     """Read JSONL or Parquet rows of `id` and `probabilities` (K numbers) or `label` (an option or its number).
 
+    Where the task's labels are free text, `label` is a text.
+
     The rows must cover the splits that a student trains on, and test: there they are the weak predictions.
     """
     path, spec = Path(context.places["labels"]), context.spec
@@ -33,19 +36,40 @@ def label_file(context: Context) -> dict[str, Any]:
     rows = _rows(path)
     if not rows:
         raise StepError(f"{path} has no rows")
+    if task.head == "text":
+        return _texts(context, rows)
     index = {option: i for i, option in enumerate(task.options())}
     vectors = [_vector(row, number, index, path) for number, row in enumerate(rows, start=1)]
     ids = _distinct([str(row["id"]) for row in rows], path)
     labels = Labels.from_dense(ids, np.stack(vectors))
     write_labels(context.folder / "labels.parquet", labels)
+    test = _test_rows(context, ids)
+    return {"rows": len(labels), "test": scored(task, labels.take(test.ids), test)}
+
+
+def _texts(context: Context, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Read rows of `id` and `label`, where labels are free text."""
+    path = Path(context.places["labels"])
+    for number, row in enumerate(rows, start=1):
+        if not isinstance(row, dict) or "id" not in row or not isinstance(row.get("label"), str):
+            raise StepError(f"{path}, row {number}: it needs an id and a label that is a text")
+    ids = _distinct([str(row["id"]) for row in rows], path)
+    labels = TextLabels.of(ids, [row["label"] for row in rows])
+    write_texts(context.folder / "labels.parquet", labels)
+    test = _test_rows(context, ids)
+    return {"rows": len(labels), "test": scored_texts(task_of(context.spec), labels.take(test.ids), test)}
+
+
+def _test_rows(context: Context, ids: list[str]) -> Examples:
+    """Return the task's test rows; StepError unless all of them are among these ids."""
     test = read_examples(context.inputs["task"].path("test.parquet"))
     missing = sorted(set(test.ids) - set(ids))
     if missing:
         raise StepError(
-            f"{path} has no label for {len(missing)} of the {len(test)} test rows, such as {missing[0]!r}: without "
-            "them there is no weak accuracy to compare with"
+            f"{context.places['labels']} has no label for {len(missing)} of the {len(test)} test rows, such as "
+            f"{missing[0]!r}: without them there is no weak accuracy to compare with"
         )
-    return {"rows": len(labels), "test": scored(task, labels.take(test.ids), test)}
+    return test
 
 
 def _distinct(ids: list[str], path: Path) -> list[str]:

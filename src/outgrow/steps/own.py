@@ -3,6 +3,7 @@
 from outgrow.methods import OwnModule, own_module
 from outgrow.methods.method import OWN
 from outgrow.steps.desk import Desk
+from outgrow.training.generation import TEXT_LOSS
 from outgrow.training.losses import LOSSES, Loss, cross_entropy
 
 
@@ -12,7 +13,9 @@ def own_file(desk: Desk) -> OwnModule:
 
 
 def loss_of(desk: Desk) -> Loss:
-    """Return the loss that the spec names: one of the table, or that of the method file."""
+    """Return the loss that the spec names: one of the table, or that of the method file. Free text has one only."""
+    if desk.task.head == "text":
+        return TEXT_LOSS
     if desk.spec["loss"] != OWN:
         return LOSSES[desk.spec["loss"]]
     file = own_file(desk)

@@ -5,6 +5,7 @@ from typing import Any, Literal
 import numpy as np
 
 from outgrow.examples import Examples, Labels
+from outgrow.free_text import TextLabels
 from outgrow.metrics import expected_calibration_error
 from outgrow.tasks import Task
 
@@ -19,6 +20,21 @@ def scored(task: Task, labels: Labels, examples: Examples) -> dict[str, Any]:
         "log_loss": _log_loss(labels, examples),
         "calibration_error": expected_calibration_error(labels.probabilities_NT[:, 0], correct_N),
         **task.diagnose(labels, examples),
+    }
+
+
+def scored_texts(task: Task, labels: TextLabels, examples: Examples) -> dict[str, Any]:
+    """Return accuracy (exact match without blanks around), numbers of the texts, which are right, the task's figures.
+
+    Texts have no probabilities, hence no calibration.
+    """
+    truth = (text.strip() for text in examples.answers)
+    correct_N = np.array([mine == right for mine, right in zip(labels.texts, truth, strict=True)], bool)
+    return {
+        "accuracy": float(correct_N.mean()),
+        "predicted": labels.predicted().tolist(),
+        "correct": "".join("1" if each else "0" for each in correct_N),
+        **task.diagnose_texts(labels, examples),
     }
 
 

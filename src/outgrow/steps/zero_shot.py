@@ -1,13 +1,13 @@
-"""Step: an untuned model on test, read by its head."""
+"""Step: an untuned model on test, read by its head, or by what it writes."""
 
 from typing import Any
 
 from outgrow.dag.work import Context
-from outgrow.steps.bench import Bench
+from outgrow.steps.writing import bench_of
 from outgrow.tasks import task_of
 
 
 def zero_shot(context: Context) -> dict[str, Any]:
     """Predict the test split with the pretrained weights; options that are texts by their log-probability."""
     kind = task_of(context.spec).head
-    return {"test": Bench(context, head="completion" if kind == "reward" else None).test()}
+    return {"test": bench_of(context, head="completion" if kind == "reward" else None).test()}

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from outgrow.dag.store import file_sha256
 from outgrow.errors import StepError, UsageError
 from outgrow.examples import Examples, Labels
+from outgrow.free_text import TextLabels
 from outgrow.hub import Lock
 
 ASSETS = Path(__file__).parents[1] / "assets" / "tasks"
@@ -60,14 +61,15 @@ class Task:
     """A source of examples with ground truth, and what kind of choice they are.
 
     `shared`: the same K classes in every row, or exchangeable options whose order means nothing. `balanced`: every
-    split has the same number of rows of each class, by construction. `locate` runs when a study is planned, `read` in
-    the worker, on what `locate` found.
+    split has the same number of rows of each class, by construction. `head` tells what scores the options; `text` says
+    that there are none: labels are free text, which a language model writes. `locate` runs when a study is planned,
+    `read` in the worker, on what `locate` found.
     """
 
     name: str
     family: Literal["chess", "nlp", "preference"]
     about: str
-    head: Literal["class", "token", "reward"]
+    head: Literal["class", "token", "reward", "text"]
     options: Callable[[], tuple[str, ...]]
     shared: bool
     balanced: bool
@@ -77,6 +79,10 @@ class Task:
     """The shipped file, if there is one."""
     diagnose: Callable[[Labels, Examples], dict[str, float]] = lambda labels, examples: {}
     """Further figures about predictions that only this family can tell."""
+    max_new_tokens: int = 0
+    """Where labels are free text (`text`): the most tokens that an answer may have. There are no options then."""
+    diagnose_texts: Callable[[TextLabels, Examples], dict[str, float]] = lambda labels, examples: {}
+    """`diagnose`, where labels are free text."""
     models: str = ""
     """The ladder whose sizes a study may name; where empty, models are folders or come from the hub."""
     verbalizer: tuple[str, ...] = ()

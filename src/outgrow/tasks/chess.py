@@ -7,6 +7,7 @@ import csv
 import gzip
 import io
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import numpy as np
 from outgrow.chess.encoding import board_of, move_word, move_words, position_words
 from outgrow.errors import UsageError
 from outgrow.examples import Examples, Labels
+from outgrow.free_text import TextLabels
 from outgrow.tasks.base import Task, of_one_file, one_file
 
 LICHESS_COLUMNS = ("PuzzleId", "FEN", "Moves")
@@ -38,6 +40,20 @@ def read_puzzles(path: Path) -> Examples:
     index = {word: i for i, word in enumerate(move_words())}
     truth = [index[move_word(chess.Move.from_uci(r["solution"]), chess.Board(r["fen"]).turn)] for r in rows]
     return _examples(rows, [position_text(r) for r in rows], truth)
+
+
+def read_puzzle_texts(path: Path) -> Examples:
+    """Read mined puzzles whose answer is written: the word of the solution."""
+    puzzles = read_puzzles(path)
+    words = tuple(move_words()[option] for option in puzzles.truth_N)
+    return replace(puzzles, truth_N=TextLabels.of(puzzles.ids, words).predicted(), answers=words)
+
+
+def not_moves(labels: TextLabels, examples: Examples) -> dict[str, float]:
+    """Return the share of answers that are no move at all, on any board."""
+    del examples
+    words = set(move_words())
+    return {"not_a_move": sum(text not in words for text in labels.texts) / len(labels)}
 
 
 def read_blunders(path: Path) -> Examples:
@@ -122,6 +138,21 @@ CHESS_TASKS = (
         read=of_one_file(read_puzzles),
         asset="chess-puzzle.parquet",
         diagnose=illegal_mass,
+        models="chess",
+    ),
+    Task(
+        name="chess-puzzle-text",
+        family="chess",
+        about="The best move of a position, written as free text: the rows of chess-puzzle.",
+        head="text",
+        options=tuple,
+        shared=False,
+        balanced=False,
+        locate=one_file("chess-puzzle-text", "chess-puzzle.parquet"),
+        read=of_one_file(read_puzzle_texts),
+        asset="chess-puzzle.parquet",
+        max_new_tokens=1,
+        diagnose_texts=not_moves,
         models="chess",
     ),
     Task(

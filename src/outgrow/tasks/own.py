@@ -1,9 +1,12 @@
 """A task of the user's own: the study says which columns make texts and labels, this makes a set of it."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import replace
+from typing import Any
 
+from outgrow.free_text import number_of
 from outgrow.spec import COLUMN, OPTION, OwnTask
-from outgrow.tasks.base import Task
+from outgrow.tasks.base import Rows, Task
 from outgrow.tasks.formats import class_of, plain_value
 from outgrow.tasks.grouping import normal
 from outgrow.tasks.rows import Origin, Row
@@ -12,6 +15,32 @@ from outgrow.tasks.sets import ANY, HIDDEN, PLAIN, BadValueError, TextSet
 
 def own_task(own: OwnTask) -> Task:
     """Return the task that this part of a study declares."""
+    return _written(own) if own.max_new_tokens else _chosen(own, class_of(own.label, own.classes))
+
+
+def _written(own: OwnTask) -> Task:
+    """Return the task whose label is free text: that of a set, but that its truth are numbers of texts."""
+    texts: dict[int, str] = {}
+
+    def truth(row: Row) -> int:
+        text = plain_value(row[own.label])
+        if "\n" in text:
+            raise BadValueError(own.label, text, "a text of one line")
+        texts[number_of(text)] = text
+        return number_of(text) if text else HIDDEN
+
+    plain = _chosen(own, truth)
+
+    def read(spec: Mapping[str, Any], places: Mapping[str, str]) -> Rows:
+        rows = plain.read(spec, places)
+        answers = tuple(texts[number] for number in rows.every.truth_N.tolist())
+        return replace(rows, every=replace(rows.every, answers=answers))
+
+    choosing = {"verbalizer": (), "words": (), "natural": "", "shared": False, "balanced": False}
+    return replace(plain, head="text", options=tuple, max_new_tokens=own.max_new_tokens, read=read, **choosing)
+
+
+def _chosen(own: OwnTask, truth: Callable[[Row], int]) -> Task:
     choice = bool(own.options)
     label = own.answer if choice else own.label
     lists = {own.options[0]} if len(own.options) == 1 else set()
@@ -24,7 +53,7 @@ def own_task(own: OwnTask) -> Task:
         columns={name: list if name in lists else PLAIN for name in plain} | {label: ANY},
         label=(label,),
         format=_format(own),
-        truth=_answer(own) if choice else class_of(own.label, own.classes),
+        truth=_answer(own) if choice else truth,
         answers=(lambda row: len(_options(own, row))) if choice else None,
         group=_group(own),
         classes=classes,

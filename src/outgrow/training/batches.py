@@ -90,7 +90,7 @@ def encode(
     affixes = _affixes(tokenizer)
     if head in ("class", "token"):
         encoded = [_cut(ids, affixes, limit) for ids in _ids(tokenizer, examples.texts)]
-        return _inputs(encoded, np.ones(len(encoded), np.int64), np.zeros(len(encoded), np.int64), 0)
+        return one_a_row(encoded)
     options = examples.completions or (tuple(words),) * len(examples)
     if not all(options):
         raise StepError(f"the {head} head needs the text of every option: some row has none")
@@ -109,6 +109,20 @@ def encode(
         scored_S = np.maximum(scored_S, 1)  # the first token is foretold by nothing
         _check_scored(scored_S, encoded, texts)
     return replace(_inputs(encoded, count_N, scored_S, num_options or int(count_N.max())), option_S=option_S)
+
+
+def encode_prompts(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], *, limit: int) -> list[list[int]]:
+    """Return the tokens of texts to be continued: special ones before but none after; long texts lose their beginning.
+
+    StepError where a text has none.
+    """
+    affixes = replace(_affixes(tokenizer), after=[])
+    return [_cut(ids, affixes, limit) for ids in _ids(tokenizer, texts)]
+
+
+def one_a_row(encoded: list[list[int]]) -> Inputs:
+    """Return these tokens as the inputs of rows of one sequence each."""
+    return _inputs(encoded, np.ones(len(encoded), np.int64), np.zeros(len(encoded), np.int64), 0)
 
 
 def _ids(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[list[int]]:

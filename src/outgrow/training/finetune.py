@@ -4,7 +4,7 @@ Legend: N training rows, B rows of a batch, K options.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -66,11 +66,19 @@ class Validation:
 
 
 @dataclass(frozen=True)
+class Curve:
+    """What is looked at so many times during training, for diagnostics alone: nothing is chosen by it."""
+
+    points: int
+    look: Callable[[], dict[str, float]]
+
+
+@dataclass(frozen=True)
 class Trained:
     """What training leaves beside the weights in the scorer.
 
-    The loss of every step, the step that was kept, the agreement at every check, `packed` or `padded`, and the tokens
-    of a micro-batch.
+    The loss of every step, the step that was kept, the agreement at every check, `packed` or `padded`, the tokens of a
+    micro-batch, and what the curve saw.
     """
 
     losses: list[float]
@@ -78,6 +86,7 @@ class Trained:
     agreement: list[float]
     batching: str = "padded"
     budget: int = 0
+    curve: list[dict[str, float]] = field(default_factory=list)
 
 
 def finetune(
@@ -95,6 +104,7 @@ def finetune(
     ema: float = 0.0,
     share: Share | None = None,
     validation: Validation | None = None,
+    curve: Curve | None = None,
     progress: Callable[[int, int, str], None] = lambda *_: None,
 ) -> Trained:
     """Finetune what trains of the scorer on these labels, in place. Row n of the inputs has label n.
@@ -111,7 +121,7 @@ def finetune(
         trainable, lr=schedule.lr, weight_decay=schedule.weight_decay, betas=(0.9, 0.999), fused=True
     )
     batches = _Batches(scorer, inputs, labels, weight_N, loss, loss_options, compute, share)
-    average, watch = Average(scorer, ema), _Watch(schedule, validation, compute)
+    average, watch = Average(scorer, ema), _Watch(schedule, validation, compute, curve)
     scorer.train()
     for step, rows_B in enumerate(batch_stream(len(labels), batch=schedule.batch, steps=schedule.steps, rng=rng)):
         optimizer.param_groups[0]["lr"] = schedule.lr * schedule.rate(step)
@@ -129,7 +139,7 @@ def finetune(
     if watch.kept is not None:
         load_state(scorer, watch.kept)
     batching = "packed" if compute.packed and scorer.manner.packs else "padded"
-    return Trained(watch.losses, watch.kept_step, watch.agreement, batching, batches.budget)
+    return Trained(watch.losses, watch.kept_step, watch.agreement, batching, batches.budget, watch.curve)
 
 
 class _Batches:
@@ -208,12 +218,15 @@ class _Batches:
 
 
 class _Watch:
-    """Losses as they come, and the best check so far."""
+    """Losses as they come, the best check so far, and the points of the curve."""
 
-    def __init__(self, schedule: Schedule, validation: Validation | None, compute: Compute) -> None:
-        self._schedule, self._validation, self._compute = schedule, validation, compute
-        checks = validation.checks if validation else 0
-        self._checks = {round(schedule.steps * (i + 1) / checks) for i in range(checks)}
+    def __init__(
+        self, schedule: Schedule, validation: Validation | None, compute: Compute, curve: Curve | None
+    ) -> None:
+        self._schedule, self._validation, self._compute, self._curve = schedule, validation, compute, curve
+        self._checks = _evenly(validation.checks if validation else 0, schedule.steps)
+        self._points = _evenly(curve.points if curve else 0, schedule.steps)
+        self.curve: list[dict[str, float]] = []
         self._waiting: list[torch.Tensor] = []
         self.losses, self.agreement = list[float](), list[float]()
         self.kept: dict[str, torch.Tensor] | None = None
@@ -232,12 +245,15 @@ class _Watch:
         self._waiting = []
 
     def due(self, step: int) -> bool:
-        """Return whether this step ends with a check."""
-        return step + 1 in self._checks
+        """Return whether this step ends with a check or a point of the curve."""
+        return step + 1 in self._checks | self._points
 
     def check(self, scorer: Scorer, step: int) -> None:
-        """Note the agreement on the validation rows, and keep a copy of the weights if it is the best so far."""
-        assert self._validation is not None
+        """Note a point of the curve; note agreement on the validation rows and keep a copy of the best weights so far."""
+        if self._curve is not None and step + 1 in self._points:
+            self.curve.append({"step": step + 1} | self._curve.look())
+        if self._validation is None or step + 1 not in self._checks:
+            return
         found_NK = predict(
             scorer, self._validation.inputs, precision=self._compute.precision, packed=self._compute.packed
         )
@@ -245,3 +261,7 @@ class _Watch:
         if self.agreement[-1] > max(self.agreement[:-1], default=-1.0):
             self.kept = {name: tensor.clone() for name, tensor in trained_state(scorer).items()}
             self.kept_step = step + 1
+
+
+def _evenly(count: int, steps: int) -> set[int]:
+    return {round(steps * (i + 1) / count) for i in range(count)}

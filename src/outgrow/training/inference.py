@@ -11,11 +11,14 @@ import torch
 
 from outgrow.errors import StepError
 from outgrow.models.heads import Batch, Scorer
+from outgrow.models.loading import Unembedding, logits_of
 from outgrow.training.batches import Inputs
 
 TOKEN_BUDGET, SMALLEST_BUDGET, CACHED = 16_384, 1_024, 2**28
 """Tokens of a batch: on a CPU fewer where the model is wide, since what no longer fits its caches comes at a third of
 the speed; CACHED / width^2 within these bounds, a function of the model alone."""
+ROWS_AT_ONCE = 256
+"""So many rows at a time are projected to the vocabulary."""
 Precision = Literal["fp32", "bf16"]
 
 
@@ -43,6 +46,29 @@ def features(scorer: Scorer, inputs: Inputs, *, precision: Precision = "fp32", p
     if scorer.kind == "completion":
         raise StepError("the completion head has no features: it reads every token of an option; use another head")
     return _mapped(scorer, inputs, lambda batch: _by_option(scorer.read(batch, packed=packed), batch), precision)
+
+
+def log_probabilities(
+    scorer: Scorer, inputs: Inputs, *, precision: Precision = "fp32", packed: bool = False
+) -> np.ndarray:
+    """Return the summed log-probability of each option's text, log_f_NK in fp32: the completion head's logits."""
+    return _mapped(scorer, inputs, lambda batch: scorer(batch, packed=packed), precision)
+
+
+def next_tokens(scorer: Scorer, inputs: Inputs, *, precision: Precision = "fp32", packed: bool = False) -> np.ndarray:
+    """Return the most probable token of the whole vocabulary after every row, (N,); of equal ones the first.
+
+    The scorer is one with the completion head, which is the unembedding.
+    """
+
+    def told(batch: Batch) -> torch.Tensor:
+        states_SD = scorer.read(batch, packed=packed)
+        unembedding = Unembedding(scorer.head, scorer.cap)
+        with torch.autocast(states_SD.device.type, enabled=False):
+            parts = [logits_of(unembedding, part).argmax(-1) for part in torch.split(states_SD, ROWS_AT_ONCE)]
+        return torch.cat(parts)
+
+    return _mapped(scorer, inputs, told, precision).astype(np.int64)  # fp32 holds every token's number exactly
 
 
 def _by_option(states_SD: torch.Tensor, batch: Batch) -> torch.Tensor:

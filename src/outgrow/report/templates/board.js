@@ -35,7 +35,7 @@ function moves(completions) {
 }
 
 // arrows: [[move, css colour, what it is]], the widest first, so that equal moves all remain to be seen.
-function board(found, arrows) {
+function board(found, arrows, widths = [11, 6.5, 3]) {
   const squares = [];
   for (let rank = 8; rank >= 1; rank--) {
     for (let file = 0; file < 8; file++) {
@@ -51,7 +51,7 @@ function board(found, arrows) {
     const mine = word[0] < "a";
     return make("text", { x, y: y + 12.5, "font-size": 36, "text-anchor": "middle", fill: mine ? "#ffffff" : "#20262c", stroke: mine ? "#20262c" : "#f4f6f8", "stroke-width": mine ? 1.1 : 0.5 }, glyphs[word[0].toLowerCase()] + "\uFE0E");
   });
-  const drawn = arrows.filter(([move]) => isMove(move)).map(([move, colour], i) => arrow(move, colour, [11, 6.5, 3][i] ?? 3));
+  const drawn = arrows.filter(([move]) => isMove(move)).map(([move, colour], i) => arrow(move, colour, widths[i] ?? 3));
   const listed = found.pieces.map((word) => `${word[0] < "a" ? "own" : "other"} ${names[word[0].toLowerCase()]} ${word.slice(1)}`);
   const label = `Chess board, the side to move at the bottom: ${listed.join(", ")}. ` + arrows.map(([move, , what]) => `${what}: ${move}`).join("; ");
   return make("svg", { class: "board", viewBox: "0 0 360 360", role: "img", "aria-label": label }, squares, labels, pieces, drawn);

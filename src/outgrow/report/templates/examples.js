@@ -177,5 +177,5 @@ function preferenceCard(row, place, heading, answers, kind) {
   const both = place && moves(row.completions);
   if (!both) return make("article", { class: "card" }, heading, make("p", { class: "text", tabindex: 0 }, row.text.trim()), completions, answers, kind);
   const arrows = both.map((move, i) => (optionOf(i) === row.truth ? [move, "var(--truth)", "better move"] : [move, "var(--bad)", "worse move"]));
-  return make("article", { class: "card chess" }, board(place, arrows), make("div", {}, heading, completions, answers, kind));
+  return make("article", { class: "card chess" }, board(place, arrows, [7, 7, 7, 7]), make("div", {}, heading, completions, answers, kind));
 }

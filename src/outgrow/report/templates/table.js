@@ -8,7 +8,9 @@ function ratioSpan(ratio) {
   if (ratio.kind === "nothing") return "undefined";
   return ratio.kind === "interval" ? span(ratio.low, ratio.high) : "unbounded";
 }
-const estimateCell = (estimate) => (estimate ? [percent(estimate[0]), below(span(estimate[1], estimate[2]))] : ["none"]);
+const estimateCell = (estimate, natural) => (estimate
+  ? [percent(estimate[0]), below(span(estimate[1], estimate[2])), natural === undefined ? null : below(`(${percent(natural)})`)]
+  : ["none"]);
 const ratioCell = (ratio, reason) => (ratio ? [percent(ratio.value), below(ratioSpan(ratio))] : [make("span", { title: reason }, "none")]);
 
 function strip(row, reach) {
@@ -23,10 +25,10 @@ function strip(row, reach) {
 const columns = [
   { name: "pair", sort: (row) => [row.task, String(sizeOf(row.supervisor)).padStart(14, "0"), String(sizeOf(row.student)).padStart(14, "0")].join("\n") },
   { name: "method", sort: (row) => row.method },
-  { name: "weak", sort: (row) => row.weak[0], cell: (row) => estimateCell(row.weak) },
-  { name: "zero-shot", sort: (row) => number(row.zero_shot?.[0]), cell: (row) => estimateCell(row.zero_shot) },
-  { name: "student", sort: (row) => row.accuracy[0], cell: (row) => estimateCell(row.accuracy) },
-  { name: "ceiling", sort: (row) => row.ceiling[0], cell: (row) => estimateCell(row.ceiling) },
+  { name: "weak", sort: (row) => row.weak[0], cell: (row) => estimateCell(row.weak, row.natural.weak) },
+  { name: "zero-shot", sort: (row) => number(row.zero_shot?.[0]), cell: (row) => estimateCell(row.zero_shot, row.natural.zero_shot) },
+  { name: "student", sort: (row) => row.accuracy[0], cell: (row) => estimateCell(row.accuracy, row.natural.student) },
+  { name: "ceiling", sort: (row) => row.ceiling[0], cell: (row) => estimateCell(row.ceiling, row.natural.ceiling) },
   { name: "gain", sort: (row) => row.gain[0], cell: gainCell },
   { name: "PGR", sort: (row) => number(row.pgr.value), cell: (row) => ratioCell(row.pgr) },
   { name: "net PGR", sort: (row) => number(row.net_pgr?.value), cell: (row) => ratioCell(row.net_pgr, row.net_pgr_reason) },
@@ -45,18 +47,7 @@ function gainCell(row, reach) {
   ];
 }
 
-const anyNatural = data.rows.some((row) => "student" in row.natural);
-if (anyNatural) {
-  columns.splice(6, 0, { name: "natural", about: "the second figure of the student; below it weak and ceiling", sort: (row) => number(row.natural.student), cell: naturalCell });
-}
-
-function naturalCell(row) {
-  const { student, weak, ceiling } = row.natural;
-  if (student === undefined) return ["none"];
-  return [percent(student), weak === undefined || ceiling === undefined ? null : below(`${percent(weak)} – ${percent(ceiling)}`)];
-}
-
-const groups = [["", 2], ["accuracy", anyNatural ? 5 : 4], ["over the floor", 1], ["share of the gap", 2], ["agreement where weak is", 3], ["", 1]];
+const groups = [["", 2], ["accuracy", 4], ["over the floor", 1], ["share of the gap", 2], ["agreement where weak is", 3], ["", 1]];
 
 function head() {
   const above = make("tr", {}, groups.map(([text, colspan]) =>
@@ -82,7 +73,6 @@ function told(row) {
     make("p", { class: "muted" }, [
       `Floor: ${row.floor}.`,
       `Seeds ${row.seeds.join(", ")}` + (row.missing.length ? `; missing ${row.missing.join(", ")}.` : "."),
-      "zero_shot" in row.natural ? `Natural, zero-shot: ${percent(row.natural.zero_shot)}.` : "",
       row.net_pgr_reason ? `Net PGR none: ${row.net_pgr_reason}.` : "",
       `${plural(row.counts[0], "answer")}, the supervisor right in ${row.counts[1].toLocaleString("en")}.`,
       diagnostics.length ? `Student: ${diagnostics.join(", ")}.` : "",
@@ -97,11 +87,11 @@ function tableRows(row, reach) {
     details.hidden = !details.hidden;
     event.currentTarget.setAttribute("aria-expanded", String(!details.hidden));
   };
-  const mark = row.warnings.length ? `⚠ ${row.warnings.length}` : "ⓘ";
+  const mark = row.warnings.length ? `⚠ ${row.warnings.length}` : "i";
   const label = row.warnings.length ? plural(row.warnings.length, "warning") : "more";
   const line = make("tr", { "data-comparison": row.id },
-    make("th", { scope: "row" }, `${row.supervisor} → ${row.student}`, below(row.task)),
-    make("td", {}, row.method, " ", make("button", { type: "button", class: "more", "aria-expanded": "false", "aria-label": `${label} about this comparison`, title: label, onclick: toggle }, mark)),
+    make("th", { scope: "row" }, make("span", {}, `${row.supervisor} →`), " ", make("span", {}, row.student), below(row.task)),
+    make("td", {}, row.method, " ", make("button", { type: "button", class: row.warnings.length ? "more" : "more info", "aria-expanded": "false", "aria-label": `${label} about this comparison`, title: label, onclick: toggle }, mark)),
     columns.slice(2).map((column) => make("td", { class: "number" }, column.cell(row, reach))));
   return [line];
 }
