@@ -56,24 +56,17 @@ def shared_store(tmp_path_factory):
 
 
 @pytest.fixture
-def sentences(tmp_path):
+def sentences(text_world, tmp_path):
     """Return the part of a study that declares a task of free text: good words ask for two words, bad ones for others.
 
     The tiny tokenizer has no token that ends a text, so answers are as long as what may be written.
     """
-    rows = json.loads("[" + ",".join((tmp_path / "rows.jsonl").read_text().split("\n")[:-1]) + "]")
-    assert rows
+    lines = (text_world[1] / "sst2" / "train.jsonl").read_text().splitlines()
+    rows = [each | {"mood": ("no no", "yes :")[each["label"]]} for each in map(json.loads, lines)]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     return OwnTask(
         name="moods", files=(str(tmp_path / "rows.jsonl"),), text="{sentence}", label="mood", max_new_tokens=2
     )
-
-
-@pytest.fixture(autouse=True)
-def rows_file(text_world, tmp_path):
-    lines = (text_world[1] / "sst2" / "train.jsonl").read_text().splitlines()
-    moods = ["no no", "yes :"]
-    rows = [each | {"mood": moods[each["label"]]} for each in map(json.loads, lines)]
-    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
 @pytest.fixture
@@ -81,8 +74,7 @@ def moods(text_study, sentences):
     """Return a function that makes a study of that task."""
 
     def make(**changes):
-        study = text_study("moods", **{"supervisors": ("llama-12",), "tasks": (sentences,), **changes})
-        return study
+        return text_study("moods", **{"supervisors": ("llama-12",), "tasks": (sentences,), **changes})
 
     return make
 
@@ -93,7 +85,6 @@ def test_a_model_learns_to_write_what_it_is_told(moods, shared_store, tuning):
     (row,) = results.table()
     assert row["ceiling"] > 0.75
     assert row["zero_shot"] < 0.1
-    assert row["natural_accuracy"] if "natural_accuracy" in row else True
     (cell,) = results.cells
     columns = results.predictions(cell)
     assert set(columns["truth"]) == {"no no", "yes :"}

@@ -38,7 +38,7 @@ def comparison_tables(results: Results) -> Iterator[RenderableType]:
         yield Text(CAPTION, style="dim")
     for task, of_task in groupby(comparisons, key=lambda each: each.task):
         rows = list(of_task)
-        yield _heading(results, task, rows)
+        yield _heading(results, task, rows, explained=small)
         for _, of_pair in groupby(rows, key=lambda each: (each.supervisor, each.student, each.seeds)):
             if small:
                 pair = list(of_pair)
@@ -51,11 +51,11 @@ def comparison_tables(results: Results) -> Iterator[RenderableType]:
         yield Text(f"\n{bullet(told, mark='')}\noutgrow report STUDY --table FILE.md (or .csv, .parquet, .tex)")
 
 
-def _heading(results: Results, task: str, rows: Sequence[Comparison]) -> Text:
-    """Return a task's name, how many rows it is tested on, and what else is to be known of them."""
+def _heading(results: Results, task: str, rows: Sequence[Comparison], *, explained: bool) -> Text:
+    """Return a task's name, how many rows it is tested on, what else is to be known of them, and of its tables."""
     notes = task_notes(results, task)
     natural = results.plan.tasks[task].natural
-    if rows[0].natural and natural:
+    if explained and rows[0].natural and natural:
         notes.append(f"In parentheses: {NATURAL[natural]}.")
     line = Text.assemble("\n", (task, "bold"), f"  {_num_test_rows(rows[0])} test rows")
     for each in notes:

@@ -23,7 +23,8 @@ def _written(own: OwnTask) -> Task:
     texts: dict[int, str] = {}
 
     def truth(row: Row) -> int:
-        text = plain_value(row[own.label])
+        value = row[own.label]
+        text = value.strip() if isinstance(value, str) else plain_value(value)
         if "\n" in text:
             raise BadValueError(own.label, text, "a text of one line")
         texts[number_of(text)] = text
@@ -36,8 +37,18 @@ def _written(own: OwnTask) -> Task:
         answers = tuple(texts[number] for number in rows.every.truth_N.tolist())
         return replace(rows, every=replace(rows.every, answers=answers))
 
-    choosing = {"verbalizer": (), "words": (), "natural": "", "shared": False, "balanced": False}
-    return replace(plain, head="text", options=tuple, max_new_tokens=own.max_new_tokens, read=read, **choosing)
+    return replace(
+        plain,
+        head="text",
+        options=tuple,
+        max_new_tokens=own.max_new_tokens,
+        read=read,
+        shared=False,
+        balanced=False,
+        natural="",
+        verbalizer=(),
+        words=(),
+    )
 
 
 def _chosen(own: OwnTask, truth: Callable[[Row], int]) -> Task:
