@@ -289,7 +289,7 @@ class TaskSteps:
         method: Method = METHODS["naive"],
     ) -> Step:
         model = self.models[name]
-        whole = self._task_spec | {"model": {"fingerprint": model.fingerprint}} | dict(spec) | _own(method)
+        whole = self._task_spec | {"model": model.identity} | dict(spec) | _own(method)
         places = model.places | _own_place(method)
         return step(kind, whole, {"task": self.source, **inputs}, title=title, places=places)
 

@@ -1,4 +1,4 @@
-"""Free text as a label: what a model writes, learned from texts, against the token head and against what it was told."""
+"""Free text as a label: what a model writes, against the token head and against what it was told."""
 
 import json
 

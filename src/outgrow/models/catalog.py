@@ -80,6 +80,13 @@ class Model:
         return {"model": self.place}
 
     @property
+    def identity(self) -> dict[str, str]:
+        """What a step's spec says of the model: its fingerprint, and name and revision where it is the hub's."""
+        pinned = from_hub_place(self.place)
+        named = {"hub": pinned[0], "revision": pinned[1]} if pinned else {}
+        return {"fingerprint": self.fingerprint} | named
+
+    @property
     def folder(self) -> Path:
         """The folder of a model that lies in one; UsageError for a hub model, which a worker fetches."""
         if from_hub_place(self.place):
