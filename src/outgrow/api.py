@@ -22,16 +22,17 @@ def run(
     store: str | Path = DEFAULT_STORE,
     jobs: int = 1,
     device: str = "cpu",
+    gpus: int = 1,
     overrides: Iterable[str] = (),
     on_event: Callable[[Event], None] = lambda event: None,
 ) -> Results:
     """Run a study (a name, a YAML file or a `Study`) and return its results.
 
-    `device`: cpu, cuda or cuda:N. What the store has is not done again. Raises UsageError for a study that cannot be
+    `device`: cpu, cuda or cuda:N. `gpus`: so many share each model, a process a GPU. What the store has is not done again. Raises UsageError for a study that cannot be
     used and StepError, after everything else was done, if a step failed.
     """
     plan = plan_of(study, overrides)
-    summary = run_plan(plan, store=Store(store), jobs=jobs, device=device, on_event=on_event)
+    summary = run_plan(plan, store=Store(store), jobs=jobs, device=device, gpus=gpus, on_event=on_event)
     raise_failure(summary)
     return Results(plan, Store(store))
 
@@ -42,10 +43,11 @@ def run_plan(
     store: Store,
     jobs: int = 1,
     device: str = "cpu",
+    gpus: int = 1,
     on_event: Callable[[Event], None] = lambda event: None,
 ) -> Summary:
     """Build what a plan needs and the store has not; return how every step ended. The store remembers the study."""
-    runtime = Runtime(jobs=jobs, device=device)
+    runtime = Runtime(jobs=jobs, device=device, gpus=gpus)
     return run_logged(plan.targets, name=plan.study.name, store=store, runtime=runtime, on_event=on_event)
 
 

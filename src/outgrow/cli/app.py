@@ -17,6 +17,9 @@ JobsOption = Annotated[
 DeviceOption = Annotated[
     str, typer.Option("--device", metavar="DEVICE", help="Where models compute: cpu, cuda or cuda:N.")
 ]
+GpusOption = Annotated[
+    int, typer.Option("--gpus", metavar="N", min=1, help="So many GPUs share each model, one process on each.")
+]
 SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="A.B=VALUE", help="Change a value of the study, such as rows.test=500; repeatable."),
@@ -68,6 +71,7 @@ def run(
     overrides: SetOption = None,
     jobs: JobsOption = None,
     device: DeviceOption = "cpu",
+    gpus: GpusOption = 1,
     store: StoreOption = STORE,
     as_json: JsonOption = False,
     plain: PlainOption = False,
@@ -81,7 +85,15 @@ def run(
 
     raise typer.Exit(
         run_study(
-            study, overrides or [], jobs=jobs, device=device, store=store, as_json=as_json, plain=plain, debug=debug
+            study,
+            overrides or [],
+            jobs=jobs,
+            device=device,
+            gpus=gpus,
+            store=store,
+            as_json=as_json,
+            plain=plain,
+            debug=debug,
         )
     )
 

@@ -57,9 +57,9 @@ def build(title: str, targets: Iterable[Step], *, store: Store, runtime: Runtime
         raise typer.Exit(INTERRUPTED) from None
 
 
-def _default_jobs(device: str) -> int:
-    """Return a worker for each core, and a single one for a GPU, which two would only take turns on."""
-    return usable_cores() if device == "cpu" else 1
+def _default_jobs(device: str, gpus: int) -> int:
+    """Return a worker for each core, and a single one for GPUs, which two would only take turns on."""
+    return usable_cores() if device == "cpu" and gpus == 1 else 1
 
 
 def _built(title: str, targets: list[Step], *, store: Store, runtime: Runtime, plain: bool) -> Build:
@@ -94,6 +94,7 @@ def run_study(
     *,
     jobs: int | None,
     device: str,
+    gpus: int,
     store: Path,
     as_json: bool,
     plain: bool,
@@ -102,7 +103,7 @@ def run_study(
     """Run a study and show its results; return the exit code."""
     plan = plan_of(source, overrides)
     kept = Store(store)
-    runtime = Runtime(jobs=jobs or _default_jobs(device), device=device)
+    runtime = Runtime(jobs=jobs or _default_jobs(device, gpus), device=device, gpus=gpus)
     built = build(plan.study.name, plan.targets, store=kept, runtime=runtime, plain=plain)
     results = Results(plan, kept)
     if as_json:

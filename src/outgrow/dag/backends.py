@@ -68,7 +68,7 @@ class Inline:
         if order is None:
             time.sleep(timeout)
         else:
-            progress = _seldom(order.key, self._on_progress)
+            progress = seldom(order.key, self._on_progress)
             yield perform(order, store=self._store, runtime=self._runtime, progress=progress)
 
     def close(self) -> None:
@@ -186,7 +186,7 @@ def _interrupts_held_back() -> Iterator[None]:
 def serve(*, pipe: int, driver: int, root: str, runtime: dict[str, Any]) -> None:
     """Carry out the orders that come over the pipe with this descriptor, until it is closed or the driver is dead."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's to handle
-    threading.Thread(target=_die_with, args=(driver,), daemon=True).start()
+    threading.Thread(target=die_with, args=(driver,), daemon=True).start()
     connection, store, how = Connection(pipe), Store(root), Runtime(**runtime)
 
     def tell(message: Any) -> None:
@@ -200,11 +200,11 @@ def serve(*, pipe: int, driver: int, root: str, runtime: dict[str, Any]) -> None
             order = Order(**json.loads(connection.recv_bytes()))
         except (EOFError, OSError):
             return
-        outcome = perform(order, store=store, runtime=how, progress=_seldom(order.key, tell))
+        outcome = perform(order, store=store, runtime=how, progress=seldom(order.key, tell))
         tell(asdict(outcome))
 
 
-def _seldom(key: str, tell: Callable[[Progress], None]) -> Callable[[int, int, str], None]:
+def seldom(key: str, tell: Callable[[Progress], None]) -> Callable[[int, int, str], None]:
     """Return what a step tells how far it is, of which now and then something is passed on, and the end always."""
     last = 0.0
 
@@ -217,8 +217,9 @@ def _seldom(key: str, tell: Callable[[Progress], None]) -> Callable[[int, int, s
     return progress
 
 
-def _die_with(driver: int) -> None:
+def die_with(parent: int) -> None:
+    """Watch the process that started this one, and end as soon as it is gone."""
     # A driver that was killed cannot close its workers; its death re-parents them.
-    while os.getppid() == driver:
+    while os.getppid() == parent:
         time.sleep(0.5)
     os._exit(1)

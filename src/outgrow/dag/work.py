@@ -34,10 +34,14 @@ class Runtime:
     jobs: int = 1
     device: str = "cpu"
     threads: int = 1
+    gpus: int = 1
+    """Processes that share each model, one a GPU (or one a part of the cores, on a CPU)."""
 
     def __post_init__(self) -> None:
         if not DEVICE.fullmatch(self.device):
             raise UsageError(f"the device {self.device!r} is none of cpu, cuda and cuda:N")
+        if self.gpus < 1 or (self.gpus > 1 and ":" in self.device):
+            raise UsageError(f"{self.gpus} GPUs on the device {self.device}: name 1 of them, or several and cuda")
 
 
 @dataclass(frozen=True)

@@ -35,9 +35,13 @@ def load_state(scorer: torch.nn.Module, state: Mapping[str, torch.Tensor]) -> No
     scorer.load_state_dict(dict(state), strict=False)
 
 
-def save_trained(scorer: Scorer, path: Path) -> None:
-    """Write what training changed to this file, with the adapter that it belongs to."""
-    state = {name: tensor.contiguous().cpu() for name, tensor in trained_state(scorer).items()}
+def save_trained(scorer: Scorer, path: Path, *, whole: Mapping[str, torch.Tensor] | None = None) -> None:
+    """Write what training changed to this file, with the adapter that it belongs to.
+
+    `whole`: every weight of a scorer that is sharded, whose own are parts.
+    """
+    trained = trained_state(scorer)
+    state = {name: (whole or trained)[name].contiguous().cpu() for name in trained}
     metadata = None if scorer.adapter is None else {"adapter": json.dumps(asdict(scorer.adapter))}
     save_file(state, path, metadata=metadata)
 

@@ -14,7 +14,7 @@ class Average:
     """
 
     def __init__(self, model: torch.nn.Module, decay: float) -> None:
-        self._decay, self._steps = decay, 0
+        self._model, self._decay, self._steps = model, decay, 0
         self._weights = [each for each in model.parameters() if each.requires_grad] if decay else []
         self._averages = [each.detach().clone() for each in self._weights]
 
@@ -29,6 +29,9 @@ class Average:
     @torch.no_grad()
     def swap(self) -> None:
         """Exchange the model's weights and their averages."""
+        reshard = getattr(self._model, "reshard", None)
+        if reshard is not None:  # a sharded model may still hold weights that it gathered, which would stay as they are
+            reshard()
         for average, weight in zip(self._averages, self._weights, strict=True):
             kept = weight.clone()
             weight.copy_(average)

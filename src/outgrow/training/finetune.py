@@ -170,6 +170,8 @@ class _Batches:
             try:
                 return self._in_parts(rows_B, now)
             except torch.OutOfMemoryError:
+                if self._share.world > 1:  # the other processes go on with parts of the size agreed on
+                    raise
                 if self.budget <= int(self._inputs.lengths[rows_B].max()):
                     raise
                 self.budget //= 2

@@ -13,6 +13,7 @@ from outgrow.errors import StepError
 from outgrow.models.heads import Batch, Scorer
 from outgrow.models.loading import Unembedding, logits_of
 from outgrow.training.batches import Inputs
+from outgrow.training.sharded import here
 
 TOKEN_BUDGET, SMALLEST_BUDGET, CACHED = 16_384, 1_024, 2**28
 """Tokens of a batch: on a CPU fewer where the model is wide, since what no longer fits its caches comes at a third of
@@ -85,15 +86,21 @@ def _mapped(
 ) -> np.ndarray:
     """Return function(batch) of all rows, in their order, computed in evaluation mode."""
     scorer.eval()
-    found: np.ndarray | None = None
+    found: torch.Tensor | None = None
     budget = token_budget(scorer) if next(scorer.parameters()).device.type == "cpu" else TOKEN_BUDGET
-    for rows in _length_batches(inputs.longest, inputs.counts, budget):
+    share, batches = here(), list(_length_batches(inputs.longest, inputs.counts, budget))
+    for first in range(0, len(batches), share.world):
+        mine = first + share.rank
+        # Processes that share a model only move together: one without a batch left repeats the last for nothing.
+        rows = batches[min(mine, len(batches) - 1)]
         with autocast(scorer, precision):
-            part = function(inputs.batch(rows)).float().cpu().numpy()
-        found = np.empty((len(inputs), *part.shape[1:]), np.float32) if found is None else found
-        found[rows] = part
+            part = function(inputs.batch(rows)).float()
+        found = part.new_zeros(len(inputs), *part.shape[1:], device="cpu") if found is None else found
+        if mine < len(batches):
+            found[torch.from_numpy(rows)] = part.cpu()
     assert found is not None
-    return found
+    whole: np.ndarray = share.total(found.to(next(scorer.parameters()).device)).cpu().numpy()
+    return whole
 
 
 def _length_batches(longest_N: np.ndarray, count_N: np.ndarray, budget: int) -> Iterator[np.ndarray]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.distributed as dist
+from torch.distributed.tensor import DTensor
 
 from outgrow.errors import StepError
 from outgrow.models.heads import Scorer
@@ -44,25 +45,44 @@ class Share:
             dist.all_reduce(value)
         return value
 
+    def each(self, value: int, device: torch.device) -> list[int]:
+        """Return what this number is in every process, the first process first; the device is the model's."""
+        value_R = torch.zeros(self.world, dtype=torch.int64, device=device)
+        value_R[self.rank] = value
+        return [int(number) for number in self.total(value_R).tolist()]
 
-def start() -> Share:
-    """Join the processes that torchrun started, and take the GPU of this one; StepError where torchrun did not."""
+
+def here() -> Share:
+    """Return the share of this process: the whole, unless `start` was called."""
+    if not (dist.is_available() and dist.is_initialized()):
+        return Share()
+    return Share(dist.get_rank(), dist.get_world_size())
+
+
+def start(device: str | None = None) -> Share:
+    """Join the processes that torchrun started; on `device` cuda (the default where there is one) take a GPU each.
+
+    StepError where torchrun did not start them.
+    """
     if "RANK" not in os.environ:
         raise StepError("a model can be sharded only where torchrun starts the processes: torchrun --nproc-per-node N")
-    on_gpu = torch.cuda.is_available()
+    on_gpu = torch.cuda.is_available() if device is None else device == "cuda"
     if on_gpu:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     if not dist.is_initialized():
         dist.init_process_group("nccl" if on_gpu else "gloo")
-    return Share(dist.get_rank(), dist.get_world_size())
+    return here()
 
 
 def shard(scorer: Scorer, share: Share) -> None:
-    """Leave in this process its part of every weight, in place; the parts of a layer meet only while it computes."""
+    """Leave in this process its part of every weight, in place; the parts of a layer meet only while it computes.
+
+    A model that lies on the CPU moves to the process's GPU layer by layer, so it need not fit there as a whole.
+    """
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
 
-    mesh = init_device_mesh("cuda" if torch.cuda.is_available() else "cpu", (share.world,))
+    mesh = init_device_mesh("cuda" if dist.get_backend() == "nccl" else "cpu", (share.world,))
     for layer in _layers(scorer.backbone):
         fully_shard(layer, mesh=mesh)
     fully_shard(scorer, mesh=mesh)
@@ -75,6 +95,12 @@ def _layers(backbone: torch.nn.Module) -> list[torch.nn.Module]:
     alike = [each for each in lists if len({type(member) for member in each}) == 1]
     longest = max((len(each) for each in alike), default=0)
     return [member for each in alike if len(each) == longest for member in each]
+
+
+def held(scorer: torch.nn.Module) -> int:
+    """Return how many parameters lie in this process."""
+    parts = (each.to_local() if isinstance(each, DTensor) else each for each in scorer.parameters())
+    return sum(each.numel() for each in parts)
 
 
 def whole_state(scorer: torch.nn.Module) -> dict[str, torch.Tensor]:
