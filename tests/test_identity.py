@@ -125,7 +125,7 @@ def test_no_field_of_the_runtime_is_in_an_order(tiny_study, field):
         assert f'"{field}"' not in plain
 
 
-@pytest.mark.parametrize("change", [{"jobs": 2}, {"threads": 2}, {"device": "elsewhere"}], ids=str)
+@pytest.mark.parametrize("change", [{"jobs": 2}, {"threads": 2}, {"device": "cuda"}, {"gpus": 2}], ids=str)
 def test_a_changed_runtime_finds_everything_cached(tiny_study, store, change):
     from outgrow.dag.scheduler import run_graph
 
@@ -136,4 +136,4 @@ def test_a_changed_runtime_finds_everything_cached(tiny_study, store, change):
 
 
 def test_every_field_of_the_runtime_is_tried():
-    assert {field.name for field in fields(Runtime)} == {"jobs", "threads", "device"}
+    assert {field.name for field in fields(Runtime)} == {"jobs", "threads", "device", "gpus"}

@@ -98,7 +98,7 @@ def test_supervisors_and_ceilings_never_train_with_the_method_s_loss(text_study)
 
 @pytest.mark.parametrize("tuning", ["full", "lora", "probe", "probe-then-full"])
 def test_a_student_whose_labels_are_the_truth_is_its_ceiling(text_study, store, tmp_path, tuning):
-    """Ceiling and student trained on different halves. Here nothing but labels may differ: rows, order, start, steps."""
+    """Ceiling and student trained on different halves. Here nothing but labels may differ: rows, order, start."""
     study = text_study(supervisors=(LabelFile(name="oracle", path=str(tmp_path / "x.jsonl")),))
     study = study.model_copy(update={"training": study.training.model_copy(update={"tuning": tuning})})
     truths = rows(study, truth=True, store=store.root)
@@ -137,7 +137,7 @@ def test_rows_are_drawn_from_the_whole_file_and_half_are_of_each_class(text_stud
 
 
 def test_no_row_is_lost_to_a_tokenizer(text_study, store):
-    """Texts too long for one tokenizer were dropped for that model alone: models met other rows, in training and test."""
+    """Texts too long for one tokenizer were dropped for that model alone: models met other rows, in test too."""
     study = text_study(supervisors=("bert-8", "llama-12"), training={"max_tokens": 8})
     results = finished(study, store)
     assert {len(row["text"].split()) > 6 for row in rows(study, split="test", store=store.root)} == {True, False}
@@ -160,7 +160,9 @@ def test_the_truth_of_test_rows_decides_nothing(text_study, text_world, tmp_path
             training={"stop": stop, "checks": 3, "lr": "tune", "lr_grid": (0.003, 0.01)}, rows=rows_of_all
         )
         if number:
-            study = study.model_copy(update={"data_dir": flipped(study, text_world[1], tmp_path, Store(tmp_path / "0"))})
+            study = study.model_copy(
+                update={"data_dir": flipped(study, text_world[1], tmp_path, Store(tmp_path / "0"))}
+            )
         store = Store(tmp_path / str(number))
         (cell,) = finished(study, store).plan.cells
         found.append([answers(cell, store, role) for role in ROLES[:3]])
@@ -186,7 +188,7 @@ def flipped(study, data_dir, tmp_path, store):
 
 
 def test_no_two_settings_share_what_they_made(text_study, text_world, tmp_path):
-    """Results lay in folders named by a supervisor's size and by first letters: loss and learning rate were both "l"."""
+    """Results lay in folders named by a supervisor's size and by first letters: loss and rate were both "l"."""
     names = tuple(name for name, method in METHODS.items() if not {"models-between"} & set(method.requires))
     study = text_study(
         methods=names,
@@ -283,7 +285,9 @@ def test_the_first_step_moves_the_body_too(text_world):
             moment=Moment(0.0, shared=True),
             rng=np.random.default_rng(0),
         )
-        moved[words] = {name.split(".")[0] for name, each in scorer.state_dict().items() if not each.equal(before[name])}
+        moved[words] = {
+            name.split(".")[0] for name, each in scorer.state_dict().items() if not each.equal(before[name])
+        }
     assert moved == {("0", "1"): {"backbone", "head"}, (): {"head"}}
 
 

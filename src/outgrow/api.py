@@ -28,8 +28,9 @@ def run(
 ) -> Results:
     """Run a study (a name, a YAML file or a `Study`) and return its results.
 
-    `device`: cpu, cuda or cuda:N. `gpus`: so many share each model, a process a GPU. What the store has is not done again. Raises UsageError for a study that cannot be
-    used and StepError, after everything else was done, if a step failed.
+    `device`: cpu, cuda or cuda:N. `gpus`: so many share each model, one process on each. What the store has is not
+    done again. Raises UsageError for a study that cannot be used and StepError, after everything else was done, if a
+    step failed.
     """
     plan = plan_of(study, overrides)
     summary = run_plan(plan, store=Store(store), jobs=jobs, device=device, gpus=gpus, on_event=on_event)

@@ -93,7 +93,7 @@ def make_plan(study: Study, lock: Lock | None = None) -> Plan:
             cells += found
             notes += left_out
             tasks |= steps.tested
-            methods |= {method.name: method for method in steps.methods}
+            methods = _by_name([*methods.values(), *steps.methods])
             sizes |= {name: model.parameters for name, model in steps.steps.models.items()}
     if not cells:
         raise UsageError(f"the study {study.name} has no cell: " + "; ".join(dict.fromkeys(notes)))
@@ -254,7 +254,8 @@ class _Block:
         for shown, other in self._others.items():
             weak = source.tested_on(other)
             if weak is None or cell.result.kind == "prompt":
-                self.notes.append(f"{method.name} left out for {shown}: only trained models are tested there")
+                why = "a file has no labels for its rows" if weak is None else "only trained models are tested there"
+                self.notes.append(f"{method.name} left out for {shown}: {why}")
                 continue
             yield replace(
                 cell,
@@ -302,6 +303,16 @@ def _ceiling(method: Method) -> Method:
 
 
 def _with_controls(methods: list[Method]) -> list[Method]:
-    known = METHODS | {method.name: method for method in methods}
+    known = METHODS | _by_name(methods)
     names = dict.fromkeys(name for method in methods for name in (method.name, method.control) if name)
     return [known[name] for name in names]
+
+
+def _by_name(methods: Iterable[Method]) -> dict[str, Method]:
+    """Return methods by name; UsageError where two that differ have one name, which no table could tell apart."""
+    found: dict[str, Method] = {}
+    for method in methods:
+        if found.setdefault(method.name, method) != method:
+            files = f"{found[method.name].module} and {method.module}"
+            raise UsageError(f"{files} both call their method {method.name}: give one of them another name")
+    return found

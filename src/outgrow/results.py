@@ -4,16 +4,16 @@ Legend: S seeds, N test rows.
 """
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from outgrow.cautions import cautions
 from outgrow.dag.step import Step
 from outgrow.dag.store import Artefact, Store
 from outgrow.errors import StepError
-from outgrow.methods import Method
 from outgrow.metrics import (
     Agreement,
     Estimate,
@@ -165,7 +165,7 @@ class Results:
             diagnostics=_means(parts["result"]),
             natural=_natural([found for _, found in read]),
             seconds=sum(found["result"].record["provenance"]["seconds"] for _, found in read),
-            warnings=_warnings([found for _, found in read], summary, self.plan.methods[first.method]),
+            warnings=cautions([found for _, found in read], summary, self.plan.methods[first.method]),
         )
 
     def _read(self, cell: Cell) -> dict[str, Artefact] | None:
@@ -178,6 +178,13 @@ class Results:
         }
         found = {name: self._get(step.key) for name, step in named.items() if step is not None}
         return None if None in found.values() else {name: each for name, each in found.items() if each is not None}
+
+    def of_seed(self, seed: int) -> "Results":
+        """Return the results of one seed alone; records that were read are not read again."""
+        cells = tuple(cell for cell in self.plan.cells if cell.seed == seed)
+        part = Results(replace(self.plan, cells=cells), self.store)
+        part._records.update(self._records)
+        return part
 
     def outputs(self, step: Step) -> dict[str, Any]:
         """Return what the record of a finished step holds; StepError where it is not finished."""
@@ -226,44 +233,6 @@ def _natural(read: list[dict[str, Artefact]]) -> dict[str, float]:
         if tests and all("natural_accuracy" in test for test in tests):
             found[name] = float(np.mean([test["natural_accuracy"] for test in tests]))
     return found
-
-
-def _warnings(read: list[dict[str, Artefact]], summary: Summary, method: Method) -> tuple[str, ...]:
-    """Return why this row should be read with care."""
-    found = []
-    if summary.ceiling.mean <= summary.weak.mean:
-        found.append("the ceiling is not above the supervisor: there is no gap to recover")
-    elif not summary.pgr.bounded:
-        found.append("the gap between supervisor and ceiling is within noise: PGR is unbounded")
-    if summary.zero_shot is not None and summary.student.mean < summary.zero_shot.mean:
-        harm = "weak supervision did harm" if summary.gain.high < 0 else "within noise"
-        found.append(f"the student ends below its zero-shot accuracy ({harm})")
-    if summary.gain.rows_only:
-        found.append("one seed only: the intervals cover the test rows, not training")
-    if method.generative == "student":
-        found.append("student and ceiling were first finetuned on the texts as language, the supervisor was not")
-    students = [cell["result"].outputs for cell in read]
-    found += sorted({f"CHEATING: {what}" for each in students for what in each.get("cheating", [])})
-    if any(each.get("lr_at_edge") for each in students):
-        found.append("the best learning rate lies at the edge of its grid: a better one may lie beyond")
-    if any(each.get("l2_at_edge") for each in students):
-        found.append("the best penalty of the probe lies at the edge of its grid: a better one may lie beyond")
-    starts = {cell[role].outputs.get("head_start", "") for cell in read for role in ("weak", "result", "ceiling")} - {
-        ""
-    }
-    if len(starts) > 1:
-        found.append(f"heads started differently: {' and '.join(sorted(starts))}")
-    machines = [each.record["provenance"] for cell in read for each in cell.values()]
-    for what, kinds in (
-        ("devices", {each["device"] for each in machines}),
-        (
-            "library versions",
-            {str(sorted(each["packages"].items())) for each in machines if "torch" in each["packages"]},
-        ),
-    ):
-        if len(kinds) > 1:
-            found.append(f"computed with different {what}: {'; '.join(sorted(kinds))}")
-    return tuple(found)
 
 
 def _row(each: Comparison) -> dict[str, Any]:

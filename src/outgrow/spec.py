@@ -92,6 +92,8 @@ class Training(Spec):
     head: Literal["unembedding", "zero", "completion"] = "unembedding"
     """Where a new head starts: at the unembedding rows of the answer tokens where the model has them, or at zero.
     completion: no new head, options that are texts are scored by their log-probability."""
+    chat_template: bool = False
+    """Put dialogues, the prompts of preference tasks, in the form of the model's own chat template."""
     max_tokens: Positive = 512
     """Longer texts lose their beginning."""
     dropout: Share = 0.0

@@ -24,6 +24,8 @@ SAID_ELSEWHERE = ("lr", "lr_grid", "stop", "tune_seeds", "checks", "l2", "curve"
 """Settings of training that other parts of a spec, or other steps, tell."""
 UNTUNED = {"tuning": "full", "head": "zero", "dropout": 0.0}
 """Settings that a model which is only read has no use for."""
+READ = ("precision", "max_tokens", "chat_template")
+"""Settings that a model is read with, trained or not."""
 PROBED = ("probe", "probe-then-full")
 
 
@@ -39,6 +41,10 @@ class TaskSteps:
         if self.training.head == "completion" and self.task.head != "reward":
             raise UsageError(f"{self.task.name}: training.head completion is for options that are texts")
         self._check_writable()
+        if self.training.chat_template and not self.task.dialogues:
+            raise UsageError(
+                f"{self.task.name}: its prompts are not dialogues: set training.chat_template to false for it"
+            )
         named = [name for name in (*block.supervisors, *block.students) if isinstance(name, str)]
         self.models = {name: self._model(name) for name in named}
 
@@ -54,7 +60,8 @@ class TaskSteps:
 
     def _model(self, name: str) -> Model:
         model = find_model(_place(self.study.models, name), self.task.models, self._lock)
-        if self.task.head in ("token", "text") and model.kind == "encoder":
+        writes = self.task.head in ("token", "text") or self.training.head == "completion"
+        if writes and model.kind == "encoder":
             raise UsageError(f"{name} is an encoder, not a causal language model: {self.task.name} needs the latter")
         return model
 
@@ -93,7 +100,7 @@ class TaskSteps:
         if self.task.head == "reward" and not self._causal(name):  # an encoder gives no text a probability
             return None
         settings = self._settings(METHODS["naive"])
-        read = {key: settings[key] for key in ("precision", "max_tokens", "head")}
+        read = {key: settings[key] for key in (*READ, "head") if key in settings}
         title = f"zero-shot {name}, {self.task.name}"
         return self._model_step("zero_shot", name, {"training": UNTUNED | read}, {}, title)
 
@@ -116,14 +123,14 @@ class TaskSteps:
         `before`: what was done to the model before it was frozen, by input name.
         """
         settings = self._settings(METHODS["naive"])
-        read = {key: settings[key] for key in ("precision", "max_tokens")}
+        read = {key: settings[key] for key in READ if key in settings}
         title = f"features of {name}, {self.task.name}" + (f" after seed {self.seed}" if before else "")
         return self._model_step("features", name, {"training": UNTUNED | read}, before or {}, title)
 
     def generative(self, name: str, split: str) -> Step:
         """Return the step that finetunes a model on a split's texts as language, without looking at labels."""
         settings = self._settings(METHODS["naive"])
-        kept = {key: settings[key] for key in ("precision", "max_tokens", "batch", "warmup", "checkpointing")}
+        kept = {key: settings[key] for key in (*READ, "batch", "warmup", "checkpointing") if key in settings}
         spec = {
             "splits": self.sizes([split]),
             "split": split,
@@ -160,6 +167,11 @@ class TaskSteps:
                 f"{self.task.name}: with training.head completion there is no probe ({method.name}): that head reads "
                 "every token of an option"
             )
+        if tuning == "probe" and method.training:
+            raise UsageError(
+                f"{self.task.name}: {method.name} changes {', '.join(method.training)}, of which a probe has none: "
+                "leave it out, or set training.tuning to full or lora"
+            )
         spec = self._learning(splits, method, labels) | {"evaluate": "test"}
         inputs = dict(labels or {})
         before = self._before(name, splits, method, tuning)
@@ -195,7 +207,14 @@ class TaskSteps:
             whole["l2"] = self.training.l2
         return step("probe", whole, {"task": self.source, **inputs}, title=title, places=_own_place(method))
 
+    def _check_tunable(self, setting: str) -> None:
+        if not self.rows.tune:
+            raise UsageError(
+                f"{self.task.name}: training.{setting} is to be found on the tune split: rows.tune must be above 0"
+            )
+
     def _tune_probe(self, name: str) -> Step:
+        self._check_tunable("l2")
         spec = self._task_spec | self._learning(["tune_fit"], METHODS["naive"], None) | {"evaluate": "tune_score"}
         inputs = {"task": self.source, "features": self.features(name)}
         runs = {}
@@ -206,10 +225,15 @@ class TaskSteps:
 
     def _prompt(self, name: str, method: Method, labels: Mapping[str, Step], title: str) -> Step:
         settings = self._settings(METHODS["naive"])
-        read = {key: settings[key] for key in ("precision", "max_tokens")}
+        read = {key: settings[key] for key in READ if key in settings}
         spec: dict[str, Any] = {"shots": method.shots, "training": UNTUNED | read}
         if not method.shots:
             return self._model_step("prompt", name, spec, {}, f"{method.name} {name}, {self.task.name}")
+        if method.shots > self.rows.student:
+            raise UsageError(
+                f"{method.name} shows {method.shots} rows of the student's half, which has {self.rows.student}: raise "
+                "rows.student"
+            )
         told = method.shot_labels
         spec |= {"splits": self.sizes(["student"]), "seed": self.seed, "labels": told}
         return self._model_step("prompt", name, spec, labels if told == "weak" else {}, title)
@@ -249,6 +273,8 @@ class TaskSteps:
         if settings["tuning"] in PROBED or method.tuning in PROBED:
             settings["tuning"] = "full"
         left_out = [*SAID_ELSEWHERE, *(["lora_rank", "lora_alpha"] if settings["tuning"] != "lora" else [])]
+        if not settings["chat_template"]:
+            left_out.append("chat_template")  # so that what was made before there were any keeps its key
         return {name: value for name, value in settings.items() if name not in left_out}
 
     def _rate(self, name: str, tuning: str, inputs: dict[str, Step]) -> dict[str, Any]:
@@ -262,6 +288,7 @@ class TaskSteps:
         return {"lr": self.training.lr}
 
     def _tune(self, name: str, tuning: str) -> Step:
+        self._check_tunable("lr")
         method = METHODS["lora"] if tuning == "lora" else METHODS["naive"]
         spec = self._learning(["tune_fit"], method, None) | {
             "training": self._settings(method),

@@ -18,7 +18,8 @@ from outgrow.tasks import ASSETS, TASKS
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(
-        not ladder("chess") or not all((ASSETS / TASKS[name].asset).is_file() for name in ("chess-puzzle", "chess-blunder")),
+        not ladder("chess")
+        or not all((ASSETS / TASKS[name].asset).is_file() for name in ("chess-puzzle", "chess-blunder")),
         reason="the package comes without its ladder",
     ),
 ]

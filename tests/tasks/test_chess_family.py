@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from outgrow.chess.encoding import board_of, move_words, position_words, vocabulary
 from outgrow.errors import UsageError
 from outgrow.examples import Examples, Labels
-from outgrow.seeds import generator
 from outgrow.free_text import number_of
+from outgrow.seeds import generator
 from outgrow.tasks import TASKS, find_task
 from outgrow.tasks.chess import illegal_mass, move_text, position_text, read_blunders, read_lichess, read_puzzles
 

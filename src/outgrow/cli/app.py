@@ -116,7 +116,8 @@ def report(
 ) -> None:
     """Write a study's page, figures or table.
 
-    All of it is made from what the store has. The page is one HTML file that needs no network, to be sent on. `outgrow run` writes it too.
+    All of it is made from what the store has. The page is one HTML file that needs no network, to be sent on.
+    `outgrow run` writes it too.
     """
     from outgrow.cli.report import write_files
 

@@ -22,6 +22,12 @@ from outgrow.methods.table import METHODS
 from outgrow.spec import Training
 from outgrow.transforms import TRANSFORMS, Transform
 
+STUDY_S = (
+    *("lr", "lr_grid", "tune_seeds", "tuning", "l2", "head", "max_tokens", "stop", "checks", "curve"),
+    *("generative_lr", "generative_epochs"),
+)
+"""Settings of training whose place a method cannot take: all models share them, or a method says them elsewhere."""
+
 
 @dataclass(frozen=True)
 class OwnModule:
@@ -128,9 +134,26 @@ def _wrong_names(own: OwnModule) -> list[str]:
         found.append(f"loss={OWN!r} and a function rows or target belong together: only one of the two is there")
     if (OWN in names) != bool(own.transform):
         found.append(f"the transform {OWN!r} and a function transform belong together: only one of the two is there")
+    found += _at_odds(method)
     for each in sorted(set(method.requires) - set(get_args(Requirement))):
         found.append(f"there is no requirement {each!r}: choose from {', '.join(get_args(Requirement))}")
     return found
+
+
+def _at_odds(method: Method) -> list[str]:
+    """Return which choices of a user's METHOD would silently do nothing beside its others."""
+    trains = (method.transforms, method.loss != "cross-entropy", method.chain, method.links, method.stop)
+    cases = {
+        "tuning='none' trains nothing: transforms, loss, chain, links, stop, generative and training are not for it": (
+            method.tuning == "none" and any((*trains, method.generative, method.training))
+        ),
+        "shots are for tuning='none' only": bool(method.shots) and method.tuning != "none",
+        "pool goes with neither chain nor links": bool(method.pool) and (method.chain or method.links),
+    }
+    fixed = [
+        f"training.{name} is the study's to set, for all its models" for name in method.training if name in STUDY_S
+    ]
+    return [*fixed, *(what for what, is_so in cases.items() if is_so)]
 
 
 def _wrong_values(own: OwnModule) -> list[str]:

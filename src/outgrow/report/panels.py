@@ -14,23 +14,23 @@ from outgrow.report.figures import ALL_TASKS, Figure
 from outgrow.report.rows import Row
 from outgrow.report.style import Plain
 
-GAP, TITLE, INSIDE, NAMES = 0.04, 26, 180, 66
-"""Room between panels, of the width; in pixels a panel's title, its inside, and names of models below it."""
+GAP, TITLE, INSIDE, TICKS, LETTER = 0.04, 26, 180, 24, 4.9
+"""Room between panels, of the width; in pixels a panel's title, its inside, ticks, a letter of a slanted name."""
 WHERE = (
     (1, "where the supervisor is right", "@c2", "circle"),
     (2, "where the supervisor is wrong", "@c1", "square-open"),
 )
 
 
-def arranged(figure: Figure, *, columns: int = 3) -> tuple[list[Plain], Plain]:
+def arranged(figure: Figure) -> tuple[list[Plain], Plain]:
     """Return data and layout of a figure with its panels side by side; one without panels as it is."""
     data, layout = copy.deepcopy(figure.data), copy.deepcopy(figure.layout)
     if not figure.panels:
         return data, layout
     count = len(figure.panels)
-    columns = min(columns, count)
+    columns = 2 if count == 4 else min(count, 3)
     lines = math.ceil(count / columns)
-    below = figure.panels[0]["below"]
+    below = max(panel["below"] for panel in figure.panels)
     each = TITLE + INSIDE + below
     height = lines * each
     template = layout.pop("yaxis")
@@ -83,9 +83,8 @@ def agreement_figure(
             )
             told.append(f"{task}, {shown} from {supervisor}: {points}")
         axis = style.size_axis(places) | {"title": None}
-        panels.append(
-            {"title": task if shown == "naive" else f"{task}, {shown}", "task": task, "xaxis": axis, "below": NAMES}
-        )
+        title = task if shown == "naive" else f"{task}, {shown}"
+        panels.append({"title": title, "task": task, "xaxis": axis, "below": _below(axis)})
     return Figure(
         task=ALL_TASKS,
         kind="agreement-of-all",
@@ -100,6 +99,11 @@ def agreement_figure(
         variant={"seed": seed, "method": method or ""},
         panels=panels,
     )
+
+
+def _below(axis: Plain) -> float:
+    """Return the pixels that the names below a panel need, slanted; one that is very long runs out of them."""
+    return TICKS + LETTER * min(24, max(map(len, axis["ticktext"]), default=0))
 
 
 def baseline(methods: Sequence[str]) -> str:

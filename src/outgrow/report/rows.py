@@ -1,7 +1,5 @@
 """Comparisons as the rows that page and figures are drawn from: plain data, pooled over seeds and for each seed."""
 
-from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any, TypeAlias
 
 from outgrow.metrics import Estimate, PgrInterval
@@ -21,15 +19,9 @@ def all_rows(results: Results) -> list[Row]:
     ids = {_name(each): f"c{i}" for i, each in enumerate(results.comparisons)}
     rows = [_row(each, ids[_name(each)], seed=None) for each in results.comparisons]
     if len(results.plan.study.seeds) > 1:
-        for seed, part in _by_seed(results):
-            rows += [_row(each, ids[_name(each)], seed=seed) for each in part.comparisons]
+        for seed in results.plan.study.seeds:
+            rows += [_row(each, ids[_name(each)], seed=seed) for each in results.of_seed(seed).comparisons]
     return rows
-
-
-def _by_seed(results: Results) -> Iterator[tuple[int, Results]]:
-    for seed in results.plan.study.seeds:
-        cells = tuple(cell for cell in results.plan.cells if cell.seed == seed)
-        yield seed, Results(replace(results.plan, cells=cells), results.store)
 
 
 def _name(each: Comparison) -> tuple[str, str, str, str]:

@@ -12,11 +12,13 @@ from outgrow.free_text import TextLabels
 from outgrow.models.adapters import Adapter
 from outgrow.models.catalog import local_folder
 from outgrow.models.heads import Head, load_scorer, load_tokenizer, quiet
-from outgrow.models.weights import load_backbone, load_head
+from outgrow.models.weights import load_backbone, load_head, save_trained
 from outgrow.seeds import derive
 from outgrow.steps.desk import Desk
 from outgrow.training.batches import Inputs, encode
+from outgrow.training.chat import as_chat
 from outgrow.training.inference import features, predict
+from outgrow.training.sharded import held, here, shard, whole_state
 
 
 class Bench(Desk):
@@ -29,6 +31,8 @@ class Bench(Desk):
         self.device = context.runtime.device
         if self.device != "cpu" and not torch.cuda.is_available():
             raise StepError(f"torch finds no GPU for --device {self.device}: outgrow doctor tells what it finds")
+        _exactly(self.device)
+        self.share = here()
         self._settings = self.spec["training"]
         folder = local_folder(context.places["model"], self.spec["model"]["fingerprint"])
         self.scorer = load_scorer(
@@ -38,7 +42,7 @@ class Bench(Desk):
             verbalizer=self.task.verbalizer if self._settings["head"] == "unembedding" else (),
             adapter=self._adapter(),
             dropout=self._settings["dropout"],
-            device=self.device,
+            device=self.device if self.share.world == 1 else "cpu",  # from where its parts move when it is spread
         )
         if "generative" in context.inputs:
             load_backbone(self.scorer, context.inputs["generative"].path("weights.safetensors"))
@@ -47,6 +51,35 @@ class Bench(Desk):
         self._tokenizer = load_tokenizer(folder)
         self.packed = self.task.family != "chess"
         """Whether nothing is spent on padding. The chess ladder's numbers were made with padding."""
+
+    def examples(self, *splits: str) -> Examples:
+        """Return the rows of these splits as the model is to read them."""
+        rows = super().examples(*splits)
+        return as_chat(self._tokenizer, rows) if self._settings.get("chat_template") else rows
+
+    def spread(self) -> None:
+        """Leave in each process its part of the model, where there are several. What is loaded, is loaded before."""
+        if self.share.world > 1:
+            shard(self.scorer, self.share)
+
+    def keep_weights(self) -> None:
+        """Write what training changed to weights.safetensors."""
+        path = self.context.folder / "weights.safetensors"
+        if self.share.world == 1:
+            save_trained(self.scorer, path)
+            return
+        whole = whole_state(self.scorer)
+        if self.share.rank == 0:
+            save_trained(self.scorer, path, whole=whole)
+
+    def computed(self) -> dict[str, Any]:
+        """Return what a record says of the processes and the GPUs that a model was computed on, if there is any."""
+        device, found = next(self.scorer.parameters()).device, dict[str, Any]()
+        if self.share.world > 1:
+            found |= {"processes": self.share.world, "parameters_held": self.share.each(held(self.scorer), device)}
+        if device.type == "cuda":
+            found["peak_gpu_bytes"] = max(self.share.each(torch.cuda.max_memory_allocated(device), device))
+        return found
 
     def _head(self) -> Head:
         if self._settings["head"] == "completion" or self.task.head == "text":
@@ -84,3 +117,11 @@ class Bench(Desk):
     def test(self, split: str = "test") -> dict[str, Any]:
         """Predict a fixed split into test.parquet; return what a record keeps of it."""
         return self.score(split, self.probabilities)
+
+
+def _exactly(device: str) -> None:
+    """Have fp32 computed as fp32 on a GPU, and its memory measured from here on."""
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+    if device != "cpu":
+        torch.cuda.reset_peak_memory_stats(device)

@@ -34,6 +34,11 @@ class Desk:
         source, sizes = self.context.inputs["task"], self.spec.get("splits", {})
         return split_rows(source, splits, task=self.task, sizes=sizes, seed=self.spec.get("seed"))
 
+    def check_rows(self, examples: Examples, split: str) -> None:
+        """Raise StepError where there are none, as a tenth of a small task may be."""
+        if not len(examples):
+            raise StepError(f"{self.task.name} has no row for the split {split}: name a learning rate, or more rows")
+
     def weak_labels(self) -> Labels:
         """Return the labels of every input named `labels...`, as one."""
         parts = [each for name, each in sorted(self.context.inputs.items()) if name.startswith("labels")]
@@ -83,6 +88,7 @@ class Desk:
         On test, where the task has a natural mix of rows, all of it is predicted and gives a second figure.
         """
         examples = self.examples(split)
+        self.check_rows(examples, split)
         if split != "test" or not self.task.natural:
             return scored(self.task, self.write(examples, predict(examples), file="test.parquet"), examples)
         natural = self.examples("natural")  # the rows of test are among them

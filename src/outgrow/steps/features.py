@@ -7,14 +7,17 @@ from safetensors.numpy import save_file
 from outgrow.dag.work import Context
 from outgrow.splits import FIXED_SPLITS
 from outgrow.steps.bench import Bench
+from outgrow.steps.launch import in_every_process
 
 
+@in_every_process
 def features(context: Context) -> dict[str, Any]:
     """Write features.safetensors: for each fixed split features_ND in fp32, rows in the order of its Parquet table.
 
     Where options are texts features_NKD, zero for options that a row lacks.
     """
     bench = Bench(context)
+    bench.spread()
     rows = {split: bench.examples(split) for split in FIXED_SPLITS if bench.has(split)}
     parts = {split: bench.features_of(examples) for split, examples in rows.items() if len(examples)}
     save_file(parts, context.folder / "features.safetensors")

@@ -7,9 +7,9 @@ import torch
 
 from outgrow.dag.work import Context
 from outgrow.examples import Labels
-from outgrow.models.weights import save_trained
 from outgrow.seeds import derive, generator
 from outgrow.steps.bench import Bench
+from outgrow.steps.launch import in_every_process
 from outgrow.steps.own import loss_of
 from outgrow.steps.targets import Targets, targets, told
 from outgrow.steps.writing import bench_of
@@ -20,6 +20,7 @@ from outgrow.training.inference import predict
 CURVE_ROWS = 512
 
 
+@in_every_process
 def finetune(context: Context) -> dict[str, Any]:
     """Train on the spec's splits with truth or weak labels, predict its evaluation split, keep weights if asked."""
     bench, spec = bench_of(context), context.spec
@@ -27,7 +28,9 @@ def finetune(context: Context) -> dict[str, Any]:
     settings = spec["training"]
     steps = max(1, round(settings["epochs"] * len(found.examples) / settings["batch"]))
     lr = context.inputs["tune"].outputs["lr"] if "tune" in context.inputs else spec["lr"]
-    torch.manual_seed(derive(spec["seed"], "finetune", bench.task.name))  # nothing draws from it but a model's dropout
+    process = (bench.share.rank,) if bench.share.rank else ()
+    torch.manual_seed(derive(spec["seed"], "finetune", bench.task.name, *process))  # only a model's dropout draws
+    bench.spread()
     trained = train(
         bench.scorer,
         bench.inputs(found.examples),
@@ -40,12 +43,13 @@ def finetune(context: Context) -> dict[str, Any]:
         weight_N=found.weight_N,
         compute=Compute(settings["precision"], packed=bench.packed, checkpointing=settings.get("checkpointing", False)),
         ema=settings.get("ema", 0.0),
+        share=bench.share,
         validation=_validation(bench),
         curve=_curve(bench, found),
         progress=context.progress,
     )
     if spec["keep_weights"]:
-        save_trained(bench.scorer, context.folder / "weights.safetensors")
+        bench.keep_weights()
     return {
         "test": bench.test(spec["evaluate"]),
         "lr": lr,
@@ -59,6 +63,7 @@ def finetune(context: Context) -> dict[str, Any]:
         "head_start": bench.scorer.start,
         **({"curve": trained.curve} if trained.curve else {}),
         **told(found),
+        **bench.computed(),
     }
 
 

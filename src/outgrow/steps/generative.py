@@ -7,14 +7,15 @@ from torch import Tensor
 
 from outgrow.dag.work import Context
 from outgrow.examples import Examples, Labels
-from outgrow.models.weights import save_trained
 from outgrow.seeds import generator
 from outgrow.steps.bench import Bench
+from outgrow.steps.launch import in_every_process
 from outgrow.tables import read_examples
 from outgrow.training.finetune import Compute, Schedule, finetune
 from outgrow.training.losses import Loss, moment_at_start
 
 
+@in_every_process
 def generative(context: Context) -> dict[str, Any]:
     """Train on every token of the split's texts and keep the weights; which option is right is not looked at."""
     bench, spec = Bench(context, head="completion"), context.spec
@@ -28,6 +29,7 @@ def generative(context: Context) -> dict[str, Any]:
         del targets_BK, moment
         return -logits_BK[:, 0] / per_row  # so that a batch's loss is about the mean over its tokens
 
+    bench.spread()
     trained = finetune(
         bench.scorer,
         inputs,
@@ -38,11 +40,13 @@ def generative(context: Context) -> dict[str, Any]:
         moment=moment_at_start(labels, shared=False, balanced=False),
         rng=generator(spec["seed"], "generative", bench.task.name),
         compute=Compute(settings["precision"], packed=bench.packed, checkpointing=settings["checkpointing"]),
+        share=bench.share,
         progress=context.progress,
     )
-    save_trained(bench.scorer, context.folder / "weights.safetensors")
+    bench.keep_weights()
     parts = np.array_split(np.array(trained.losses), min(20, steps))
-    return {"texts": len(texts), "steps": steps, "loss": [round(float(part.mean()), 5) for part in parts]}
+    losses = [round(float(part.mean()), 5) for part in parts]
+    return {"texts": len(texts), "steps": steps, "loss": losses} | bench.computed()
 
 
 def background(bench: Bench) -> Examples:

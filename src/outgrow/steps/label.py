@@ -4,9 +4,11 @@ from typing import Any
 
 from outgrow.dag.work import Context
 from outgrow.models.weights import load_trained
+from outgrow.steps.launch import in_every_process
 from outgrow.steps.writing import bench_of
 
 
+@in_every_process
 def label(context: Context) -> dict[str, Any]:
     """Load the weights of input `model` and write labels.parquet for the spec's split.
 
@@ -14,6 +16,7 @@ def label(context: Context) -> dict[str, Any]:
     """
     bench, model = bench_of(context), context.inputs["model"]
     load_trained(bench.scorer, model.path("weights.safetensors"))
+    bench.spread()
     if context.spec["split"] == "test":
         return {"test": bench.test(), "cheating": model.outputs["cheating"]}
     examples = bench.examples(context.spec["split"])

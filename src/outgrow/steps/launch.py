@@ -3,7 +3,7 @@
 The worker that has the order starts torch's launcher, and this the processes. Each process does the whole step in a
 folder of its own; the worker takes what the first one leaves, once all have succeeded. It alone publishes.
 
-    worker (in_every_process) -> launcher (torch.distributed) -> processes (one of them)
+    worker (in_every_process) -> launcher (training.launcher) -> processes (one_of_them)
 
 A parent that dies takes its children with it, so nothing outlives a run that was killed.
 """
@@ -31,6 +31,7 @@ from outgrow.dag.backends import SINGLE_THREADED, Progress, die_with, seldom
 from outgrow.dag.store import Artefact, DamagedArtefactError
 from outgrow.dag.work import Context, Runtime
 from outgrow.errors import StepError, UsageError
+from outgrow.training.launcher import command, write_whole
 from outgrow.training.sharded import here, start
 
 WORK = "processes"
@@ -43,14 +44,6 @@ LOOPBACK = "lo0" if sys.platform == "darwin" else "lo"
 OWN = (StepError.__name__, UsageError.__name__)
 
 Function = Callable[[Context], dict[str, Any]]
-
-PROGRAM = """
-import json, sys
-given = json.loads(sys.argv[1])
-sys.path[:] = given.pop("path")
-from outgrow.steps import launch
-getattr(launch, given.pop("call"))(**given)
-"""
 
 
 class _InAProcess(Exception):  # noqa: N818 (carries a traceback, as the cause of the error that is raised)
@@ -77,7 +70,7 @@ def _launched(context: Context, function: str) -> dict[str, Any]:
     work = context.folder / WORK
     for rank in range(context.runtime.gpus):
         (work / str(rank) / "files").mkdir(parents=True)
-    _write(work / "order.json", _order(context, function))
+    write_whole(work / "order.json", _order(context, function))
     process = _started(work, context.runtime.gpus)
     try:
         _follow(process, work / "progress.json", context.progress)
@@ -108,19 +101,16 @@ def _order(context: Context, function: str) -> dict[str, Any]:
 
 def _started(work: Path, count: int) -> subprocess.Popen[bytes]:
     """Start the launcher, in a session of its own: Ctrl-C is not sent to it."""
+    worker = "outgrow.steps.launch:one_of_them"
     with (work / "log").open("wb") as log:
         return subprocess.Popen(
-            _command("launch", folder=str(work), parent=os.getpid(), count=count),
+            command("outgrow.training.launcher:launch", call=worker, folder=str(work), parent=os.getpid(), count=count),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
             env=os.environ | SINGLE_THREADED | {"GLOO_SOCKET_IFNAME": LOOPBACK},
             start_new_session=True,
         )
-
-
-def _command(call: str, **given: Any) -> list[str]:
-    return [sys.executable, "-c", PROGRAM, json.dumps({"path": sys.path, "call": call, **given})]
 
 
 def _follow(process: subprocess.Popen[bytes], told: Path, progress: Callable[[int, int, str], None]) -> None:
@@ -134,8 +124,9 @@ def _follow(process: subprocess.Popen[bytes], told: Path, progress: Callable[[in
         else:
             ended = True
         now = json.loads(told.read_text(encoding="utf-8")) if told.exists() else None
-        if now != last:
-            progress(*now)
+        if now is not None and now != last:
+            done, total, unit = now
+            progress(done, total, unit)
             last = now
         if ended:
             return
@@ -172,39 +163,14 @@ def _raise_first_error(work: Path, count: int) -> None:
 def _raise(told: dict[str, Any], count: int) -> None:
     cause = _InAProcess(f"in process {told['rank'] + 1} of {count}:\n{told['traceback']}")
     if told["damaged"]:
-        raise DamagedArtefactError(*told["damaged"]) from cause
+        key, what = told["damaged"]
+        raise DamagedArtefactError(key, what) from cause
     if told["kind"] in OWN:
         raise StepError(told["message"]) from cause
     message = f"{told['kind']}: {told['message']} (in process {told['rank'] + 1} of {count})"
     if told["kind"] == torch.OutOfMemoryError.__name__:
         message += "; more --gpus, training.checkpointing or a smaller training.batch need less memory on each"
     raise StepError(message) from cause
-
-
-def launch(*, folder: str, parent: int, count: int) -> None:
-    """Be the launcher: start so many processes on the order in this folder, note how they ended if any failed."""
-    from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs
-    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
-    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
-
-    threading.Thread(target=die_with, args=(parent,), daemon=True).start()
-    config = LaunchConfig(
-        min_nodes=1,
-        max_nodes=1,
-        nproc_per_node=count,
-        run_id=Path(folder).parent.name,
-        rdzv_backend="c10d",
-        rdzv_endpoint="127.0.0.1:0",
-        local_addr="127.0.0.1",
-        max_restarts=0,
-        logs_specs=DefaultLogsSpecs(log_dir=str(Path(folder) / "logs")),
-    )
-    command = _command("one_of_them", folder=folder, parent=os.getpid())
-    try:
-        elastic_launch(config, command[0])(*command[1:])
-    except ChildFailedError as error:
-        _write(Path(folder) / "ended.json", {rank: failure.exitcode for rank, failure in error.failures.items()})
-        sys.exit(1)
 
 
 def one_of_them(*, folder: str, parent: int) -> None:
@@ -216,9 +182,9 @@ def one_of_them(*, folder: str, parent: int) -> None:
     except (Exception, SystemExit) as error:
         told = {"kind": type(error).__name__, "message": str(error), "traceback": traceback.format_exc()}
         damaged = [error.key, error.what] if isinstance(error, DamagedArtefactError) else []
-        _write(work / str(rank) / "error.json", told | {"damaged": damaged, "rank": rank, "time": time.time()})
+        write_whole(work / str(rank) / "error.json", told | {"damaged": damaged, "rank": rank, "time": time.time()})
         os._exit(1)  # without waiting for processes that wait for this one
-    _write(work / str(rank) / "outputs.json", outputs)
+    write_whole(work / str(rank) / "outputs.json", outputs)
     dist.destroy_process_group()
 
 
@@ -241,11 +207,4 @@ def _done(work: Path, rank: int) -> dict[str, Any]:
 
 
 def _tell(path: Path, report: Progress) -> None:
-    _write(path, report[1:])
-
-
-def _write(path: Path, data: Any) -> None:
-    """Write JSON so that a reader finds all of it or none."""
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(data), encoding="utf-8")
-    part.replace(path)
+    write_whole(path, report[1:])

@@ -9,11 +9,14 @@ from outgrow.dag.work import Context
 from outgrow.examples import Examples
 from outgrow.seeds import generator
 from outgrow.steps.bench import Bench
+from outgrow.steps.launch import in_every_process
 
 
+@in_every_process
 def prompt(context: Context) -> dict[str, Any]:
     """Predict the test split from the log-probability of each answer word (Burns et al. 2023, section 5.2.1)."""
     bench = Bench(context, head="completion")
+    bench.spread()
     shots = _shots(bench) if context.spec["shots"] else []
 
     def predict(examples: Examples) -> np.ndarray:

@@ -35,6 +35,7 @@ class Targets:
 def targets(desk: Desk, examples: Examples) -> Targets:
     """Return what the spec's `train` part asks for; transforms may leave rows out."""
     kind = desk.spec["train"]
+    desk.check_rows(examples, kind["splits"][0])
     if isinstance(desk, WritingBench):
         return _texts(desk, examples)
     if kind["labels"] == "truth":

@@ -98,6 +98,8 @@ class Task:
     """For prompting: the answer that stands for each class."""
     source: str = ""
     """Where the rows are from: a citation or a hub name."""
+    dialogues: bool = False
+    """Whether every prompt is a dialogue in the form of `tasks.dialogue`."""
     background: Callable[[Mapping[str, Any], Mapping[str, str]], Examples] | None = None
     """For generative finetuning: texts by group, each a prompt with one completion, on what `locate` found; None: the
     rows' own prompts and completions."""

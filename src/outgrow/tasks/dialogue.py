@@ -24,6 +24,11 @@ def as_messages(dialogue: str) -> list[dict[str, str]]:
     return [{"role": role, "content": said} for role, said in turns]
 
 
+def is_dialogue(text: str) -> bool:
+    """Return whether a text is a prompt of this form: it begins with a turn and ends where the assistant is to speak."""
+    return text.startswith(tuple(TURNS.values())) and text.rstrip().endswith(TURNS["assistant"].strip())
+
+
 def first_turn(dialogue: str) -> str:
     """Return what the user says first: dialogues that begin alike are about the same thing."""
     return next((m["content"] for m in as_messages(dialogue) if m["role"] == "user"), dialogue)

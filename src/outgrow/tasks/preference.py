@@ -73,6 +73,8 @@ class PairSet:
     options: tuple[str, ...] = ("first", "second")
     diagnose: Callable[[Labels, Examples], dict[str, float]] = length_control
     verified: bool = False
+    dialogues: bool = True
+    """Whether prompts are dialogues, which a chat template can be put on."""
     one_in: int = 1
     """For sets of hundreds of thousands: about one row in so many is read."""
 
@@ -97,6 +99,7 @@ class PairSet:
             read=read,
             diagnose=self.diagnose,
             verified=self.verified,
+            dialogues=self.dialogues,
             source=f"{self.origin.hub} {self.origin.config}".strip(),
         )
 

@@ -78,6 +78,7 @@ PAIR_SETS = (
         "Which of two summaries people prefer.",
         ("info", "summaries", "choice"),
         comparisons.summaries,
+        dialogues=False,
     ),
     PairSet(
         Origin("reward_bench_2", "allenai/reward-bench-2"),

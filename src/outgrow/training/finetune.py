@@ -251,7 +251,7 @@ class _Watch:
         return step + 1 in self._checks | self._points
 
     def check(self, scorer: Scorer, step: int) -> None:
-        """Note a point of the curve; note agreement on the validation rows and keep a copy of the best weights so far."""
+        """Note a point of the curve; note the agreement on validation rows and keep a copy of the best weights."""
         if self._curve is not None and step + 1 in self._points:
             self.curve.append({"step": step + 1} | self._curve.look())
         if self._validation is None or step + 1 not in self._checks:

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.distributed as dist
-from torch.distributed.tensor import DTensor
 
 from outgrow.errors import StepError
 from outgrow.models.heads import Scorer
@@ -99,6 +98,8 @@ def _layers(backbone: torch.nn.Module) -> list[torch.nn.Module]:
 
 def held(scorer: torch.nn.Module) -> int:
     """Return how many parameters lie in this process."""
+    from torch.distributed.tensor import DTensor
+
     parts = (each.to_local() if isinstance(each, DTensor) else each for each in scorer.parameters())
     return sum(each.numel() for each in parts)
 

@@ -49,7 +49,7 @@ def as_outgrow_run(targets, store, jobs, folder):
     @app.command()
     def drill():
         (folder / f"{os.getpid()}.ready").touch()
-        built = build("drill", targets, store=store, jobs=jobs, plain=True)
+        built = build("drill", targets, store=store, runtime=Runtime(jobs=jobs), plain=True)
         print(json.dumps(built.counts))
         if not built.summary.ok:
             tell_failures(built, debug=False)

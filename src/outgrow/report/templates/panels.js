@@ -17,7 +17,7 @@ function shownPanels(figure, traces) {
 // Puts axes and titles for these panels into a layout.
 function arrange(layout, panels, width) {
   const columns = Math.min(panels.length, Math.max(1, Math.min(4, Math.floor(width / LEAST_WIDTH))));
-  const { below: room } = panels[0];
+  const room = Math.max(...panels.map((panel) => panel.below));
   const lines = Math.ceil(panels.length / columns), height = lines * (PANEL_TITLE + PANEL_INSIDE + room);
   const template = layout.yaxis, gap = 22 / width;
   layout.margin.b = 4;

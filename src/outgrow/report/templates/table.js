@@ -79,6 +79,9 @@ function told(row) {
     ].filter((text) => text).join(" "))));
 }
 
+// A name is broken over lines only where it is very long.
+const whole = (name) => make("span", { class: name.length < 24 ? "whole" : null }, name);
+
 // What is told of a comparison is made when it is asked for.
 function tableRows(row, reach) {
   let details = null;
@@ -90,7 +93,7 @@ function tableRows(row, reach) {
   const mark = row.warnings.length ? `⚠ ${row.warnings.length}` : "i";
   const label = row.warnings.length ? plural(row.warnings.length, "warning") : "more";
   const line = make("tr", { "data-comparison": row.id },
-    make("th", { scope: "row" }, make("span", {}, `${row.supervisor} →`), " ", make("span", {}, row.student), below(row.task)),
+    make("th", { scope: "row" }, whole(`${row.supervisor} →`), " ", whole(row.student), below(row.task)),
     make("td", {}, row.method, " ", make("button", { type: "button", class: row.warnings.length ? "more" : "more info", "aria-expanded": "false", "aria-label": `${label} about this comparison`, title: label, onclick: toggle }, mark)),
     columns.slice(2).map((column) => make("td", { class: "number" }, column.cell(row, reach))));
   return [line];
