@@ -25,7 +25,7 @@ def as_messages(dialogue: str) -> list[dict[str, str]]:
 
 
 def is_dialogue(text: str) -> bool:
-    """Return whether a text is a prompt of this form: it begins with a turn and ends where the assistant is to speak."""
+    """Return whether a text is a prompt of this form: turns, up to where the assistant is to speak."""
     return text.startswith(tuple(TURNS.values())) and text.rstrip().endswith(TURNS["assistant"].strip())
 
 
