@@ -5,6 +5,7 @@ import pytest
 from outgrow.api import run_plan
 from outgrow.dag.step import closure
 from outgrow.dag.store import Store
+from outgrow.errors import UsageError
 from outgrow.methods import METHODS
 from outgrow.plan import make_plan
 from outgrow.results import Results
@@ -121,3 +122,8 @@ def test_curves_are_looked_at_and_change_nothing(text_study, shared_store):
     assert [point["step"] for point in curve] == [3, 6, 10, 13, 16]
     assert curve[-1]["accuracy"] == other["result"]["test"]["accuracy"]
     assert all(0 <= point["agreement"] <= 1 for point in curve)
+
+
+def test_an_encoder_is_refused_where_a_language_model_is_needed(text_study):
+    with pytest.raises(UsageError, match="bert-8 is an encoder, not a causal language model"):
+        make_plan(text_study("hh_rlhf", training={"head": "completion"}))

@@ -18,7 +18,8 @@ from outgrow.training.chat import as_chat
 
 WORDS = ["<s>", "<unk>", "<user>", "<assistant>", "<end>", "hi", "there", "yes", "no"]
 TEMPLATE = (
-    "{{ bos_token }}{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no system here') }}{% endif %}"
+    "{{ bos_token }}{% for m in messages %}"
+    "{% if m.role == 'system' %}{{ raise_exception('no system here') }}{% endif %}"
     "<{{ m.role }}> {{ m.content }} <end> {% endfor %}{% if add_generation_prompt %}<assistant> {% endif %}"
 )
 TALK = "\n\nHuman: hi\n\nAssistant: there\n\nHuman: hi there\n\nAssistant:"
@@ -43,11 +44,12 @@ def rows(prompt=TALK):
 def test_the_completion_follows_the_templates_prompt_and_the_text_begins_once(begins):
     reader = tokenizer(begins=begins)
     inputs = encode(reader, as_chat(reader, rows()), head="completion", limit=50)
-    expected = "<s> <user> hi <end> <assistant> there <end> <user> hi there <end> <assistant>".split()
-    for option, word in zip(inputs.option_S, ("no", "yes"), strict=True):  # in the order of their texts
-        tokens = inputs.flat[inputs.start[1 - option] : inputs.start[2 - option]]
-        assert [WORDS[each] for each in tokens] == [*expected, word]
-    assert inputs.scored_S.tolist() == [len(expected)] * 2
+    expected = "<s> <user> hi <end> <assistant> there <end> <user> hi there <end> <assistant>"
+    for sequence, word in enumerate(("no", "yes")):  # options go through a model in the order of their texts
+        tokens = inputs.flat[inputs.start[sequence] : inputs.start[sequence + 1]]
+        assert " ".join(WORDS[each] for each in tokens) == f"{expected} {word}"
+    assert inputs.option_S.tolist() == [1, 0]
+    assert inputs.scored_S.tolist() == [len(expected.split())] * 2
 
 
 def test_what_cannot_be_put_in_a_template_is_named():

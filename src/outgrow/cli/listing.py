@@ -35,7 +35,8 @@ def show_tasks(*, as_json: bool) -> None:
     rows = table("task", "about", "options", "head", "rows", right=("options", "rows"))
     for task in tasks:
         name = task["name"] if task["verified"] else f"{task['name']} *"
-        rows.add_row(name, task["about"], f"{task['options']:,}", task["head"], _rows_told(task))
+        options = f"{task['options']:,}" if task["options"] else "text"
+        rows.add_row(name, task["about"], options, task["head"], _rows_told(task))
     out = console()
     out.print(rows)
     out.print(
