@@ -122,7 +122,7 @@ def sorted_rows(tmp_path):
 
 
 def test_rows_are_drawn_from_the_whole_file_and_half_are_of_each_class(text_study, store, sorted_rows):
-    """The first rows of the unshuffled file were taken; and classes stood as they came, so that a prior won 62%."""
+    """The first rows of the unshuffled file were taken; and classes stood as they came, so that one answer for all beat chance."""
     study = text_study(data_dir=sorted_rows, seeds=(0, 1), rows={"tune": 60})
     for split, size in (("supervisor", 64), ("student", 64), ("test", 60)):
         for seed in study.seeds:
