@@ -53,6 +53,7 @@ EXEMPT = {
     (Comparison, "data"): "it counts by content: tested below",
     (LabelFile, "name"): "for people",
     (LabelFile, "path"): "it counts by content: tested below",
+    (Training, "chat_template"): "only where prompts are dialogues: tested with the templates",
     (Training, "precision"): "there is only one so far; tested below that it is in the spec",
 }
 

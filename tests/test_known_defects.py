@@ -5,6 +5,8 @@ heads have theirs beside the tests of those.
 """
 
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -122,7 +124,7 @@ def sorted_rows(tmp_path):
 
 
 def test_rows_are_drawn_from_the_whole_file_and_half_are_of_each_class(text_study, store, sorted_rows):
-    """The first rows of the unshuffled file were taken; and classes stood as they came, so that one answer for all beat chance."""
+    """The first rows of the unshuffled file were taken; and classes stood as they came: one answer for all won."""
     study = text_study(data_dir=sorted_rows, seeds=(0, 1), rows={"tune": 60})
     for split, size in (("supervisor", 64), ("student", 64), ("test", 60)):
         for seed in study.seeds:
@@ -297,3 +299,18 @@ def test_models_start_from_their_answer_tokens_unless_told_otherwise(text_study)
     assert {cell.weak.spec["training"]["head"], cell.result.spec["training"]["head"]} == {"unembedding"}
     assert cell.zero_shot is not None
     assert make_plan(text_study(training={"head": "zero"})).cells[0].zero_shot is None
+
+
+def test_the_page_about_earlier_code_names_tests_that_exist():
+    tests = Path(__file__).parent
+    page = (tests.parent / "docs" / "explanation" / "earlier-code.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(test_\w+)`", page))
+    assert len(named) > 50
+    found = {
+        name
+        for path in tests.rglob("test_*.py")
+        for name in re.findall(r"^def (test_\w+)", path.read_text("utf-8"), re.M)
+    }
+    assert named <= found, named - found
+    numbers = {int(number) for number in re.findall(r"^\| (\d+) \|", page, re.M)}
+    assert numbers == set(range(1, 23))

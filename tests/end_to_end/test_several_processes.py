@@ -13,6 +13,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from outgrow.api import run_plan
+from outgrow.dag.scheduler import run_graph
 from outgrow.dag.store import Store
 from outgrow.dag.work import Context, Runtime
 from outgrow.errors import StepError, UsageError
@@ -53,7 +54,7 @@ def test_a_study_in_two_processes_gives_the_numbers_of_one(text_study, tmp_path)
     alone, two = Store(tmp_path / "alone"), Store(tmp_path / "two")
     finished(study, alone)
     results = finished(study, two, gpus=2)
-    compared = 0
+    compared, kept = 0, 0
     for key in alone.finished_keys():
         one, other = alone.get(key), two.get(key)
         assert one.record["files"].keys() == other.record["files"].keys()
@@ -62,16 +63,18 @@ def test_a_study_in_two_processes_gives_the_numbers_of_one(text_study, tmp_path)
         same(one.outputs, other.outputs)
         assert "processes" not in one.outputs
         assert other.outputs["processes"] == 2
+        compared += 1
+        if not one.has("weights.safetensors"):  # a ceiling's are not kept
+            continue
+        kept += 1
         whole = sum(each.size for each in load_file(one.path("weights.safetensors")).values())
         assert all(0.3 * whole < each < 0.7 * whole for each in other.outputs["parameters_held"])
         mine, theirs = (load_file(each.path("weights.safetensors")) for each in (one, other))
         assert mine.keys() == theirs.keys()
         for name in mine:
             np.testing.assert_allclose(mine[name], theirs[name], atol=1e-3, err_msg=name)
-        compared += 1
-    assert compared == 3
+    assert (compared, kept) == (3, 2)
     assert len(results.comparisons) == 1
-    assert two.finished_keys()
     assert list((two.root / "scratch").iterdir()) == []
 
 
@@ -81,16 +84,14 @@ def test_language_first_and_text_pairs_by_their_log_probability(text_study, tmp_
     )
     plan = make_plan(study)
     target = [plan.cells[0].weak]
-    study_alone, study_two = Store(tmp_path / "alone"), Store(tmp_path / "two")
-    from outgrow.dag.scheduler import run_graph
-
-    for store, gpus in ((study_alone, 1), (study_two, 2)):
+    alone, two = Store(tmp_path / "alone"), Store(tmp_path / "two")
+    for store, gpus in ((alone, 1), (two, 2)):
         summary = run_graph(target, store=store, runtime=Runtime(gpus=gpus))
         assert summary.ok, [failure.log for failure in summary.failures.values()]
     key = target[0].key
-    same(study_alone.get(key).outputs, study_two.get(key).outputs)
+    same(alone.get(key).outputs, two.get(key).outputs)
     (language,) = (each.key for each in target[0].inputs.values() if each.kind == "generative")
-    one, other = (store.get(language).outputs for store in (study_alone, study_two))
+    one, other = (store.get(language).outputs for store in (alone, two))
     np.testing.assert_allclose(one["loss"], other["loss"], atol=1e-4)
     assert other["processes"] == 2
 
