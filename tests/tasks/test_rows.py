@@ -104,7 +104,7 @@ def test_a_file_that_changed_after_planning_is_refused(tmp_path):
         ({"train.jsonl": jsonl([{"sentence": "x"}])}, "train.jsonl has no column label: its columns are sentence"),
         ({"train.csv": b"text,label\nx,1\n"}, "train.csv has no column sentence"),
         ({"train.parquet": b"not"}, "train.parquet is not a whole Parquet file"),
-        ({"train.jsonl.gz": gzip.compress(jsonl(ROWS))[:20]}, "train.jsonl.gz is not a whole gzip file"),
+        ({"train.jsonl.gz": gzip.compress(jsonl(ROWS), mtime=0)[:20]}, "train.jsonl.gz is not a whole gzip file"),
         ({"train.jsonl": b"\xff\xfe"}, "train.jsonl is not UTF-8"),
         ({"train.jsonl": b"[1]\n"}, r"train.jsonl, row 1: not a JSON object but '\[1\]'"),
         ({"test.jsonl": b"{}\n"}, "has no rows of cola: put train, validation there"),
