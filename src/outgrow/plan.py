@@ -6,6 +6,7 @@ from pathlib import Path
 
 from outgrow.dag.step import Step, closure
 from outgrow.errors import UsageError, unknown
+from outgrow.fitting import check_batch
 from outgrow.hub import Lock
 from outgrow.labellers import ByModel, Labeller, Pooled, supervisor
 from outgrow.methods import METHODS, Method, check_method, find_method
@@ -151,7 +152,7 @@ class _Block:
     def __init__(self, study: Study, block: Comparison, seed: int, lock: Lock) -> None:
         self.study, self.block = study, block
         self.steps = TaskSteps(study, block, seed, lock)
-        others = [block.model_copy(update={"task": name, "data": None}) for name in block.test_on]
+        others = [block.model_copy(update={"task": name, "data": None, "test_on": ()}) for name in block.test_on]
         self._shown = f"{block.task}, {block.label}" if block.label else block.task
         self._others = {f"{self._shown} on {other.task}": TaskSteps(study, other, seed, lock) for other in others}
         self.tested = {self._shown: self.steps.task} | {name: other.task for name, other in self._others.items()}
@@ -160,6 +161,7 @@ class _Block:
         self.methods = _with_controls([find_method(name) for name in block.methods])
         for method in self.methods:
             check_method(method, self.steps.task, num_supervisors=len(block.supervisors))
+            check_batch(self.steps.task, method, self.steps.training)
         self.notes: list[str] = []
         self._labellers: dict[tuple[str, bool], Labeller] = {}
 

@@ -8,6 +8,7 @@ from typing import Any
 from outgrow.dag.step import Step
 from outgrow.dag.store import file_sha256
 from outgrow.errors import UsageError
+from outgrow.fitting import PROBED, check_block
 from outgrow.hub import Lock
 from outgrow.methods import METHODS, Method
 from outgrow.models.catalog import Model, find_model
@@ -26,7 +27,6 @@ UNTUNED = {"tuning": "full", "head": "zero", "dropout": 0.0}
 """Settings that a model which is only read has no use for."""
 READ = ("precision", "max_tokens", "chat_template")
 """Settings that a model is read with, trained or not."""
-PROBED = ("probe", "probe-then-full")
 
 
 class TaskSteps:
@@ -38,25 +38,9 @@ class TaskSteps:
         self.training: Training = block.training or study.training
         self.task: Task = find_task(block.task, study.tasks)
         self.source = self._source()
-        if self.training.head == "completion" and self.task.head != "reward":
-            raise UsageError(f"{self.task.name}: training.head completion is for options that are texts")
-        self._check_writable()
-        if self.training.chat_template and not self.task.dialogues:
-            raise UsageError(
-                f"{self.task.name}: its prompts are not dialogues: set training.chat_template to false for it"
-            )
+        check_block(self.task, block, self.rows, self.training)
         named = [name for name in (*block.supervisors, *block.students) if isinstance(name, str)]
         self.models = {name: self._model(name) for name in named}
-
-    def _check_writable(self) -> None:
-        refused = {
-            "a probe writes none: set training.tuning to full or lora": self.training.tuning in PROBED,
-            "there is no stopping early: set training.stop to last": self.training.stop != "last",
-            "there is no curve: set training.curve to 0": bool(self.training.curve),
-        }
-        for why, is_so in refused.items():
-            if self.task.head == "text" and is_so:
-                raise UsageError(f"{self.task.name}: labels are free text, and {why}")
 
     def _model(self, name: str) -> Model:
         model = find_model(_place(self.study.models, name), self.task.models, self._lock)

@@ -124,6 +124,29 @@ def test_curves_are_looked_at_and_change_nothing(text_study, shared_store):
     assert all(0 <= point["agreement"] <= 1 for point in curve)
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"rows": {"student": 63}}, "rows.student must be a multiple of 2"),
+        ({"rows": {"test": 61}}, "rows.test must be a multiple of 2"),
+        ({"training": {"batch": 4}, "methods": ["confidence"]}, "confidence needs 4 rows of each class in a batch"),
+        ({"training": {"head": "completion"}}, "sst2: training.head completion is for options that are texts"),
+        ({"training": {"chat_template": True}}, "its prompts are not dialogues"),
+    ],
+    ids=str,
+)
+def test_what_does_not_fit_the_task_is_refused_before_anything_runs(text_study, changes, message):
+    with pytest.raises(UsageError, match=message):
+        make_plan(text_study(**changes))
+
+
+def test_a_task_is_not_tested_elsewhere_on_itself(text_study):
+    study = text_study()
+    block = study.comparisons[0].model_copy(update={"test_on": ("sst2",)})
+    with pytest.raises(UsageError, match="test_on names the task itself"):
+        make_plan(study.model_copy(update={"comparisons": (block,)}))
+
+
 def test_an_encoder_is_refused_where_a_language_model_is_needed(text_study):
     with pytest.raises(UsageError, match="bert-8 is an encoder, not a causal language model"):
         make_plan(text_study("hh_rlhf", training={"head": "completion"}))

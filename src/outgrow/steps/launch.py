@@ -146,16 +146,16 @@ def _raise_first_error(work: Path, count: int) -> None:
     """Raise what failed first in any process; the others only saw that it was gone."""
     ended = work / "ended.json"
     codes = {int(rank): code for rank, code in json.loads(ended.read_text()).items()} if ended.exists() else {}
+    log = (work / "log").read_text(encoding="utf-8", errors="replace").strip()
     for rank, code in codes.items():
         if code < 0 and code != -signal.SIGTERM:  # with which the launcher ends the others
             name = signal.Signals(-code).name
             hint = " (out of memory, or killed by hand)" if name == "SIGKILL" else ""
-            raise StepError(f"process {rank + 1} of {count} was ended by {name}{hint}")
+            raise StepError(f"process {rank + 1} of {count} was ended by {name}{hint}") from _InAProcess(log)
     told = [json.loads(path.read_text(encoding="utf-8")) for path in work.glob("*/error.json")]
     if told:
         _raise(min(told, key=lambda each: float(each["time"])), count)
     if codes or not all((work / str(rank) / "outputs.json").exists() for rank in range(count)):
-        log = (work / "log").read_text(encoding="utf-8", errors="replace").strip()
         last = log.splitlines()[-1] if log else "nothing was said"
         raise StepError(f"the {count} processes did not finish: {last}") from _InAProcess(log)
 
