@@ -17,7 +17,7 @@ STEP_VERSIONS = {
     "label_file": 1,
     "tune": 1,
     "zero_shot": 1,
-    "features": 1,
+    "features": 2,
     "background": 1,
     "generative": 2,
     "probe": 1,

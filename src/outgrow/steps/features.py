@@ -14,11 +14,13 @@ from outgrow.steps.launch import in_every_process
 def features(context: Context) -> dict[str, Any]:
     """Write features.safetensors: for each fixed split features_ND in fp32, rows in the order of its Parquet table.
 
-    Where options are texts features_NKD, zero for options that a row lacks.
+    Where options are texts features_NKD, zero for options that a row lacks. Rows of test that are among those of
+    natural are not forwarded twice.
     """
     bench = Bench(context)
     bench.spread()
-    rows = {split: bench.examples(split) for split in FIXED_SPLITS if bench.has(split)}
+    once = [split for split in FIXED_SPLITS if bench.has(split) and not (split == "test" and bench.has("natural"))]
+    rows = {split: bench.examples(split) for split in once}
     parts = {split: bench.features_of(examples) for split, examples in rows.items() if len(examples)}
     save_file(parts, context.folder / "features.safetensors")
-    return {"rows": {split: len(part) for split, part in parts.items()}, "width": parts["test"].shape[-1]}
+    return {"rows": {split: len(part) for split, part in parts.items()}, "width": next(iter(parts.values())).shape[-1]}

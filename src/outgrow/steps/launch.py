@@ -179,13 +179,14 @@ def one_of_them(*, folder: str, parent: int) -> None:
     work, rank = Path(folder), int(os.environ["RANK"])
     try:
         outputs = _done(work, rank)
+        dist.barrier()
     except (Exception, SystemExit) as error:
         told = {"kind": type(error).__name__, "message": str(error), "traceback": traceback.format_exc()}
         damaged = [error.key, error.what] if isinstance(error, DamagedArtefactError) else []
         write_whole(work / str(rank) / "error.json", told | {"damaged": damaged, "rank": rank, "time": time.time()})
         os._exit(1)  # without waiting for processes that wait for this one
     write_whole(work / str(rank) / "outputs.json", outputs)
-    dist.destroy_process_group()
+    os._exit(0)  # torch's threads, taken down in the order of a usual exit, now and then abort the process
 
 
 def _done(work: Path, rank: int) -> dict[str, Any]:
