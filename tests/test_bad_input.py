@@ -279,8 +279,8 @@ TABLE = [
     Case(
         "rows that cannot be balanced",
         lambda folder: ["run", study(folder, rows=ROWS | {"test": 21})],
-        1,
-        ("the split test has 21 rows", "2 classes"),
+        2,
+        ("rows.test must be a multiple of 2", "2 classes"),
     ),
     # labels
     labels("unknown label", changed_row(label="goood"), "row 3", "'goood'", "good, blunder"),

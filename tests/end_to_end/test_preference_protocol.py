@@ -83,8 +83,8 @@ def test_swapping_pairs_changes_no_metric_whatever_the_method(
     text_study, shared_store, tmp_path, turned, which, training
 ):
     methods = applicable(completion="head" in training)
-    if "tuning" in training:  # a probe does not stop early
-        methods = tuple(name for name in methods if not METHODS[name].stop)
+    if "tuning" in training:  # a probe does not stop early, and has no settings of training
+        methods = tuple(name for name in methods if not METHODS[name].stop and not METHODS[name].training)
     supervisors = LADDER[1:] if "head" in training else LADDER[:2]
     study = text_study(TASK, methods=methods, supervisors=supervisors, students=LADDER[2:], rows=STOPPING)
     study = study.model_copy(update={"training": study.training.model_copy(update=training)})
@@ -119,5 +119,6 @@ def test_a_model_learns_which_text_is_the_better_one(text_study, shared_store, t
 
 def test_with_the_completion_head_there_is_no_probe(text_study):
     for methods, training in ((("naive",), {"tuning": "probe"}), (("probe-then-finetune",), {})):
+        study = text_study(TASK, supervisors=LADDER[1:2], methods=methods, training={"head": "completion", **training})
         with pytest.raises(UsageError, match="no probe"):
-            make_plan(text_study(TASK, methods=methods, training={"head": "completion", **training}))
+            make_plan(study)
