@@ -132,6 +132,7 @@ def test_curves_are_looked_at_and_change_nothing(text_study, shared_store):
         ({"training": {"batch": 4}, "methods": ["confidence"]}, "confidence needs 4 rows of each class in a batch"),
         ({"training": {"head": "completion"}}, "sst2: training.head completion is for options that are texts"),
         ({"training": {"chat_template": True}}, "its prompts are not dialogues"),
+        ({"training": {"tuning": "probe", "ema": 0.9, "curve": 5}}, "a probe has no training.ema, training.curve"),
     ],
     ids=str,
 )
