@@ -3,7 +3,7 @@
 Legend: N rows, K options, T stored options (at most 32).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -115,10 +115,7 @@ class Labels:
 
     def take(self, ids: Sequence[str]) -> "Labels":
         """Return the labels of these ids, in this order; an id without a label raises StepError."""
-        missing = [each for each in ids if each not in self._rows]
-        if missing:
-            raise StepError(f"{len(missing)} rows have no weak label, the first is {missing[0]!r}")
-        rows = [self._rows[each] for each in ids]
+        rows = labelled_rows(self._rows, ids)
         return Labels(tuple(ids), self.options_NT[rows], self.probabilities_NT[rows], self.num_options)
 
     def hard(self) -> "Labels":
@@ -141,15 +138,28 @@ class Labels:
 
 def joined(parts: Sequence[Labels]) -> Labels:
     """Return several sets of labels as one; an id that occurs twice raises StepError."""
-    ids = tuple(each for part in parts for each in part.ids)
-    if len(set(ids)) != len(ids):
-        raise StepError("two sets of weak labels share an id: splits must not overlap")
     return Labels(
-        ids,
+        distinct_ids(part.ids for part in parts),
         np.concatenate([part.options_NT for part in parts]),
         np.concatenate([part.probabilities_NT for part in parts]),
         parts[0].num_options,
     )
+
+
+def labelled_rows(row_of: Mapping[str, int], ids: Sequence[str]) -> list[int]:
+    """Return the row of every id, in this order; an id without a label raises StepError."""
+    missing = [each for each in ids if each not in row_of]
+    if missing:
+        raise StepError(f"{len(missing)} rows have no weak label, the first is {missing[0]!r}")
+    return [row_of[each] for each in ids]
+
+
+def distinct_ids(parts: Iterable[Sequence[str]]) -> tuple[str, ...]:
+    """Return the ids of several sets of labels, one set after another; an id that occurs twice raises StepError."""
+    ids = tuple(each for part in parts for each in part)
+    if len(set(ids)) != len(ids):
+        raise StepError("two sets of weak labels share an id: splits must not overlap")
+    return ids
 
 
 def fixed_order(groups: Sequence[str], *, purpose: str) -> list[str]:

@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from outgrow.errors import StepError
+from outgrow.examples import distinct_ids, labelled_rows
 
 NUMBER_BYTES = 6
 """Numbers of texts stay below 2^48: JSON keeps them, and two texts of one row share one once in 10^14 pairs."""
@@ -43,10 +43,7 @@ class TextLabels:
 
     def take(self, ids: Sequence[str]) -> "TextLabels":
         """Return the labels of these ids, in this order; an id without a label raises StepError."""
-        missing = [each for each in ids if each not in self._rows]
-        if missing:
-            raise StepError(f"{len(missing)} rows have no weak label, the first is {missing[0]!r}")
-        return TextLabels(tuple(ids), tuple(self.texts[self._rows[each]] for each in ids))
+        return TextLabels(tuple(ids), tuple(self.texts[row] for row in labelled_rows(self._rows, ids)))
 
     def predicted(self) -> np.ndarray:
         """Return the number of every row's text, (N,): equal where texts are."""
@@ -55,7 +52,4 @@ class TextLabels:
 
 def joined_texts(parts: Sequence[TextLabels]) -> TextLabels:
     """Return several sets of labels as one; an id that occurs twice raises StepError."""
-    ids = tuple(each for part in parts for each in part.ids)
-    if len(set(ids)) != len(ids):
-        raise StepError("two sets of weak labels share an id: splits must not overlap")
-    return TextLabels(ids, tuple(text for part in parts for text in part.texts))
+    return TextLabels(distinct_ids(part.ids for part in parts), tuple(text for part in parts for text in part.texts))

@@ -1,6 +1,7 @@
 """Study -> graph of steps: which cells there are and what each is read from. Computes nothing and imports no torch."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -88,14 +89,14 @@ def make_plan(study: Study, lock: Lock | None = None) -> Plan:
     methods: dict[str, Method] = {}
     sizes: dict[str, int] = {}
     for block in study.comparisons:
+        whole = _Block(study, block, lock)
+        tasks |= whole.tested
+        methods = _by_name([*methods.values(), *whole.methods])
+        sizes |= {name: model.parameters for name, model in whole.steps.models.items()}
         for seed in study.seeds:
-            steps = _Block(study, block, seed, lock)
-            found, left_out = steps.cells()
+            found, left_out = whole.at(seed).cells()
             cells += found
             notes += left_out
-            tasks |= steps.tested
-            methods = _by_name([*methods.values(), *steps.methods])
-            sizes |= {name: model.parameters for name, model in steps.steps.models.items()}
     if not cells:
         raise UsageError(f"the study {study.name} has no cell: " + "; ".join(dict.fromkeys(notes)))
     _refuse_twins(cells)
@@ -126,7 +127,7 @@ def plan_rows(study: Study, task: str | None = None, lock: Lock | None = None) -
     if task is not None and task not in names:
         raise unknown("task of the study", task, names)
     named = [each for each in study.comparisons if each.task == (task or names[0])]
-    blocks = [_Block(study, each, study.seeds[0], lock or Lock()) for each in named]
+    blocks = [_Block(study, each, lock or Lock()) for each in named]
     first = blocks[0].steps
     if any((each.steps.rows, each.steps.source.key) != (first.rows, first.source.key) for each in blocks):
         raise UsageError(f"the study {study.name} gives {first.task.name} rows in several ways: take them apart")
@@ -147,10 +148,10 @@ def _refuse_twins(cells: Sequence[Cell]) -> None:
 
 
 class _Block:
-    """One comparison block at one seed: its pairs of supervisor and student, and the cells of each."""
+    """One comparison block at one seed, the study's first: its pairs of supervisor and student, and their cells."""
 
-    def __init__(self, study: Study, block: Comparison, seed: int, lock: Lock) -> None:
-        self.study, self.block = study, block
+    def __init__(self, study: Study, block: Comparison, lock: Lock) -> None:
+        self.study, self.block, seed = study, block, study.seeds[0]
         self.steps = TaskSteps(study, block, seed, lock)
         others = [block.model_copy(update={"task": name, "data": None, "test_on": ()}) for name in block.test_on]
         self._shown = f"{block.task}, {block.label}" if block.label else block.task
@@ -164,6 +165,14 @@ class _Block:
             check_batch(self.steps.task, method, self.steps.training)
         self.notes: list[str] = []
         self._labellers: dict[tuple[str, bool], Labeller] = {}
+
+    def at(self, seed: int) -> "_Block":
+        """Return the block at another seed; what no seed changes is neither read nor checked again."""
+        other = copy(self)
+        other.steps = self.steps.at(seed)
+        other._others = {name: steps.at(seed) for name, steps in self._others.items()}
+        other.notes, other._labellers = [], {}
+        return other
 
     def cells(self) -> tuple[list[Cell], list[str]]:
         """Return the block's cells at this seed, and why others were left out."""

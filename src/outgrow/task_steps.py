@@ -1,6 +1,7 @@
 """The steps of one block of the grid at one seed: what each is keyed by and what it reads. No torch."""
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,12 @@ class TaskSteps:
         check_block(self.task, block, self.rows, self.training)
         named = [name for name in (*block.supervisors, *block.students) if isinstance(name, str)]
         self.models = {name: self._model(name) for name in named}
+
+    def at(self, seed: int) -> "TaskSteps":
+        """Return the same at another seed; files and models are not looked up again."""
+        other = copy(self)
+        other.seed = seed
+        return other
 
     def _model(self, name: str) -> Model:
         model = find_model(_place(self.study.models, name), self.task.models, self._lock)
@@ -83,10 +90,8 @@ class TaskSteps:
             return None
         if self.task.head == "reward" and not self._causal(name):  # an encoder gives no text a probability
             return None
-        settings = self._settings(METHODS["naive"])
-        read = {key: settings[key] for key in (*READ, "head") if key in settings}
         title = f"zero-shot {name}, {self.task.name}"
-        return self._model_step("zero_shot", name, {"training": UNTUNED | read}, {}, title)
+        return self._model_step("zero_shot", name, {"training": self._untuned("head")}, {}, title)
 
     def _causal(self, name: str) -> bool:
         return self.models[name].kind == "causal"
@@ -106,22 +111,18 @@ class TaskSteps:
 
         `before`: what was done to the model before it was frozen, by input name.
         """
-        settings = self._settings(METHODS["naive"])
-        read = {key: settings[key] for key in READ if key in settings}
         title = f"features of {name}, {self.task.name}" + (f" after seed {self.seed}" if before else "")
-        return self._model_step("features", name, {"training": UNTUNED | read}, before or {}, title)
+        return self._model_step("features", name, {"training": self._untuned()}, before or {}, title)
 
     def generative(self, name: str, split: str) -> Step:
         """Return the step that finetunes a model on a split's texts as language, without looking at labels."""
-        settings = self._settings(METHODS["naive"])
-        kept = {key: settings[key] for key in (*READ, "batch", "warmup", "checkpointing") if key in settings}
         spec = {
             "splits": self.sizes([split]),
             "split": split,
             "seed": self.seed,
             "lr": self.training.generative_lr,
             "epochs": self.training.generative_epochs,
-            "training": UNTUNED | kept,
+            "training": self._untuned("batch", "warmup", "checkpointing"),
         }
         title = f"generative finetuning of {name} on {split}, {self.task.name}, seed {self.seed}"
         inputs = {"background": self._background()} if self.task.background else {}
@@ -208,9 +209,7 @@ class TaskSteps:
         return step("tune", {"setting": "l2"}, runs, title=f"tune probe of {name}, {self.task.name}")
 
     def _prompt(self, name: str, method: Method, labels: Mapping[str, Step], title: str) -> Step:
-        settings = self._settings(METHODS["naive"])
-        read = {key: settings[key] for key in READ if key in settings}
-        spec: dict[str, Any] = {"shots": method.shots, "training": UNTUNED | read}
+        spec: dict[str, Any] = {"shots": method.shots, "training": self._untuned()}
         if not method.shots:
             return self._model_step("prompt", name, spec, {}, f"{method.name} {name}, {self.task.name}")
         if method.shots > self.rows.student:
@@ -250,9 +249,14 @@ class TaskSteps:
                 "rows.student_validation must be above 0"
             )
 
+    def _untuned(self, *more: str) -> dict[str, Any]:
+        """Return the settings that a model is keyed by whose head is not trained; `more`: further ones it needs."""
+        settings = self._settings(METHODS["naive"])
+        return UNTUNED | {name: settings[name] for name in (*READ, *more) if name in settings}
+
     def _settings(self, method: Method) -> dict[str, Any]:
         """Return the settings of training that a model step is keyed by."""
-        settings = self.training.plain() | {k: v for k, v in method.training.items()}
+        settings = self.training.plain() | dict(method.training)
         settings["tuning"] = method.tuning if method.tuning in ("full", "lora") else self.training.tuning
         if settings["tuning"] in PROBED or method.tuning in PROBED:
             settings["tuning"] = "full"

@@ -4,13 +4,13 @@ import json
 
 import numpy as np
 import pytest
+from tests.running import finished
 
 from outgrow.api import run_plan
 from outgrow.dag.step import closure
 from outgrow.dag.store import Store
 from outgrow.metrics import agreement
 from outgrow.plan import make_plan
-from outgrow.results import Results
 from outgrow.tables import read_labels
 
 LADDER = ["tiny-8", "tiny-12", "tiny-16"]
@@ -18,13 +18,6 @@ STUDIES = {
     "chess-puzzle": {"methods": ["naive-hard", "confidence", "bootstrapping-hard"], "students": LADDER[1:]},
     "chess-blunder": {"methods": ["naive", "confidence", "confidence-release"], "seeds": (0, 1)},
 }
-
-
-def finished(study, store, *, jobs=1):
-    plan = make_plan(study)
-    summary = run_plan(plan, store=store, jobs=jobs)
-    assert summary.ok, [failure.log for failure in summary.failures.values()]
-    return Results(plan, store)
 
 
 def outputs(results):

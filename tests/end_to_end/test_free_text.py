@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from pydantic import ValidationError
+from tests.running import finished
 from transformers import AutoModelForCausalLM
 
 from outgrow.api import run_plan
@@ -16,7 +17,6 @@ from outgrow.methods import METHODS, check_method, find_method
 from outgrow.models.catalog import find_model, ladder
 from outgrow.models.heads import load_scorer, load_tokenizer
 from outgrow.plan import make_plan
-from outgrow.results import Results
 from outgrow.spec import OwnTask
 from outgrow.steps.scored import scored_texts
 from outgrow.tables import read_examples, read_texts, write_examples
@@ -41,13 +41,6 @@ WRITABLE = {
     "generative",
     "generative-all",
 }
-
-
-def finished(study, store):
-    plan = make_plan(study)
-    summary = run_plan(plan, store=store)
-    assert summary.ok, [failure.log for failure in summary.failures.values()]
-    return Results(plan, store)
 
 
 @pytest.fixture(scope="module")

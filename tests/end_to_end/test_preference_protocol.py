@@ -4,14 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from tests.running import finished
 
 from outgrow import tasks
-from outgrow.api import run_plan
 from outgrow.dag.store import Store
 from outgrow.errors import UsageError
 from outgrow.methods import METHODS, check_method
 from outgrow.plan import make_plan
-from outgrow.results import Results
 from outgrow.tasks.pairs import swapped
 
 LADDER = ("bert-8", "llama-12", "llama-16")
@@ -31,13 +30,6 @@ def applicable(*, completion=False):
             continue
         found.append(name)
     return tuple(found)
-
-
-def finished(study, store):
-    plan = make_plan(study)
-    summary = run_plan(plan, store=store)
-    assert summary.ok, [failure.log for failure in summary.failures.values()]
-    return Results(plan, store)
 
 
 @pytest.fixture(scope="module")

@@ -1,24 +1,16 @@
 """The protocol on text tasks with language models: every method of the table, every tuning, encoders as supervisors."""
 
 import pytest
+from tests.running import finished
 
-from outgrow.api import run_plan
 from outgrow.dag.step import closure
 from outgrow.dag.store import Store
 from outgrow.errors import UsageError
 from outgrow.methods import METHODS
 from outgrow.plan import make_plan
-from outgrow.results import Results
 
 LADDER = ("bert-8", "llama-12", "llama-16")
 STOPPING = {"supervisor_validation": 16, "student_validation": 16}
-
-
-def finished(study, store):
-    plan = make_plan(study)
-    summary = run_plan(plan, store=store)
-    assert summary.ok, [failure.message for failure in summary.failures.values()]
-    return Results(plan, store)
 
 
 @pytest.fixture(scope="module")

@@ -122,13 +122,24 @@ class Processes:
 
 
 PROGRAM = """
-import json, sys
+import importlib, json, sys
 given = json.loads(sys.argv[1])
 sys.path[:] = given.pop("path")
-from outgrow.dag.backends import serve
-serve(**given)
+module, _, name = given.pop("function").partition(":")
+getattr(importlib.import_module(module), name)(**given)
 """
-"""What a worker runs. Everything it needs to begin stands in its arguments: a driver may be dead by then."""
+"""What a process runs. Everything it needs to begin stands in its arguments: its parent may be dead by then."""
+
+
+def command(function: str, **given: Any) -> list[str]:
+    """Return the command of a process that calls this function (module:name) with these arguments, plain data."""
+    return [sys.executable, "-c", PROGRAM, json.dumps({"path": sys.path, "function": function, **given})]
+
+
+def ended_by(code: int) -> str:
+    """Return in words which signal ended a process with this exit code, which is below 0."""
+    name = signal.Signals(-code).name
+    return f"ended by {name}" + (" (out of memory, or killed by hand)" if name == "SIGKILL" else "")
 
 
 class _Worker:
@@ -137,7 +148,6 @@ class _Worker:
     def __init__(self, store: Store, runtime: Runtime) -> None:
         self.pipe, theirs = multiprocessing.Pipe()
         given = {
-            "path": sys.path,
             "pipe": theirs.fileno(),
             "driver": os.getpid(),
             "root": str(store.root),
@@ -145,7 +155,7 @@ class _Worker:
         }
         with _interrupts_held_back():
             self.process = subprocess.Popen(
-                [sys.executable, "-c", PROGRAM, json.dumps(given)],
+                command("outgrow.dag.backends:serve", **given),
                 stdin=subprocess.DEVNULL,
                 env=os.environ | SINGLE_THREADED,
                 pass_fds=[theirs.fileno()],
@@ -167,9 +177,7 @@ class _Worker:
             self.process.kill()
             code = self.process.wait()
         if code < 0:
-            name = signal.Signals(-code).name
-            hint = " (out of memory, or killed by hand)" if name == "SIGKILL" else ""
-            return f"the worker was ended by {name}{hint}"
+            return f"the worker was {ended_by(code)}"
         return f"the worker ended with exit code {code}"
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -41,13 +42,15 @@ class Desk:
 
     def weak_labels(self) -> Labels:
         """Return the labels of every input named `labels...`, as one."""
-        parts = [each for name, each in sorted(self.context.inputs.items()) if name.startswith("labels")]
-        return joined([read_labels(part.path("labels.parquet")) for part in parts])
+        return joined([read_labels(path) for path in self._label_files()])
 
     def weak_texts(self) -> TextLabels:
         """Return the free texts of every input named `labels...`, as one."""
+        return joined_texts([read_texts(path) for path in self._label_files()])
+
+    def _label_files(self) -> list[Path]:
         parts = [each for name, each in sorted(self.context.inputs.items()) if name.startswith("labels")]
-        return joined_texts([read_texts(part.path("labels.parquet")) for part in parts])
+        return [part.path("labels.parquet") for part in parts]
 
     def features(self, examples: Examples) -> np.ndarray:
         """Return features_ND of these rows from the input `features`; features_NKD where options are texts."""

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import numpy as np
 import torch
 
 from outgrow.dag.work import Context
@@ -26,8 +25,10 @@ def finetune(context: Context) -> dict[str, Any]:
     bench, spec = bench_of(context), context.spec
     found = targets(bench, bench.examples(*spec["train"]["splits"]))
     settings = spec["training"]
-    steps = max(1, round(settings["epochs"] * len(found.examples) / settings["batch"]))
     lr = context.inputs["tune"].outputs["lr"] if "tune" in context.inputs else spec["lr"]
+    schedule = Schedule.over(
+        len(found.examples), lr=lr, **{name: settings[name] for name in ("epochs", "batch", "weight_decay", "warmup")}
+    )
     process = (bench.share.rank,) if bench.share.rank else ()
     torch.manual_seed(derive(spec["seed"], "finetune", bench.task.name, *process))  # only a model's dropout draws
     bench.spread()
@@ -35,14 +36,14 @@ def finetune(context: Context) -> dict[str, Any]:
         bench.scorer,
         bench.inputs(found.examples),
         found.labels,
-        schedule=Schedule(steps, settings["batch"], lr, settings["weight_decay"], settings["warmup"]),
+        schedule=schedule,
         loss=loss_of(bench),
         loss_options=spec["loss_options"],
         moment=found.moment,
         rng=generator(spec["seed"], "batches", bench.task.name),
         weight_N=found.weight_N,
-        compute=Compute(settings["precision"], packed=bench.packed, checkpointing=settings.get("checkpointing", False)),
-        ema=settings.get("ema", 0.0),
+        compute=Compute(settings["precision"], packed=bench.packed, checkpointing=settings["checkpointing"]),
+        ema=settings["ema"],
         share=bench.share,
         validation=_validation(bench),
         curve=_curve(bench, found),
@@ -54,9 +55,9 @@ def finetune(context: Context) -> dict[str, Any]:
         "test": bench.test(spec["evaluate"]),
         "lr": lr,
         "lr_at_edge": "tune" in context.inputs and context.inputs["tune"].outputs["at_edge"],
-        "steps": steps,
+        "steps": schedule.steps,
         "kept_step": trained.kept_step,
-        "loss": [round(float(part.mean()), 5) for part in np.array_split(np.array(trained.losses), min(20, steps))],
+        "loss": trained.course,
         "validation_agreement": trained.agreement,
         "batching": trained.batching,
         "micro_batch_tokens": trained.budget,

@@ -23,7 +23,14 @@ def generative(context: Context) -> dict[str, Any]:
     inputs, settings = bench.inputs(texts, num_options=1), spec["training"]
     labels = Labels(texts.ids, np.zeros((len(texts), 1), np.int32), np.ones((len(texts), 1), np.float32), 1)
     per_row = float((np.diff(inputs.start) - inputs.scored_S).sum() / len(texts))
-    steps = max(1, round(spec["epochs"] * len(texts) / settings["batch"]))
+    schedule = Schedule.over(
+        len(texts),
+        epochs=spec["epochs"],
+        batch=settings["batch"],
+        lr=spec["lr"],
+        weight_decay=0.0,
+        warmup=settings["warmup"],
+    )
 
     def rows(logits_BK: Tensor, targets_BK: Tensor, moment: Any, **_: Any) -> Tensor:
         del targets_BK, moment
@@ -34,7 +41,7 @@ def generative(context: Context) -> dict[str, Any]:
         bench.scorer,
         inputs,
         labels,
-        schedule=Schedule(steps, settings["batch"], spec["lr"], 0.0, settings["warmup"]),
+        schedule=schedule,
         loss=Loss(rows),
         loss_options={},
         moment=moment_at_start(labels, shared=False, balanced=False),
@@ -44,9 +51,7 @@ def generative(context: Context) -> dict[str, Any]:
         progress=context.progress,
     )
     bench.keep_weights()
-    parts = np.array_split(np.array(trained.losses), min(20, steps))
-    losses = [round(float(part.mean()), 5) for part in parts]
-    return {"texts": len(texts), "steps": steps, "loss": losses} | bench.computed()
+    return {"texts": len(texts), "steps": schedule.steps, "loss": trained.course} | bench.computed()
 
 
 def background(bench: Bench) -> Examples:

@@ -27,11 +27,11 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-from outgrow.dag.backends import SINGLE_THREADED, Progress, die_with, seldom
+from outgrow.dag.backends import SINGLE_THREADED, Progress, command, die_with, ended_by, seldom
 from outgrow.dag.store import Artefact, DamagedArtefactError
 from outgrow.dag.work import Context, Runtime
 from outgrow.errors import StepError, UsageError
-from outgrow.training.launcher import command, write_whole
+from outgrow.training.launcher import write_whole
 from outgrow.training.sharded import here, start
 
 WORK = "processes"
@@ -149,9 +149,7 @@ def _raise_first_error(work: Path, count: int) -> None:
     log = (work / "log").read_text(encoding="utf-8", errors="replace").strip()
     for rank, code in codes.items():
         if code < 0 and code != -signal.SIGTERM:  # with which the launcher ends the others
-            name = signal.Signals(-code).name
-            hint = " (out of memory, or killed by hand)" if name == "SIGKILL" else ""
-            raise StepError(f"process {rank + 1} of {count} was ended by {name}{hint}") from _InAProcess(log)
+            raise StepError(f"process {rank + 1} of {count} was {ended_by(code)}") from _InAProcess(log)
     told = [json.loads(path.read_text(encoding="utf-8")) for path in work.glob("*/error.json")]
     if told:
         _raise(min(told, key=lambda each: float(each["time"])), count)

@@ -65,7 +65,8 @@ def _dealt(kind: Task, examples: Examples, *, test: int, tune: int) -> _Dealt:
     sizes = {"test": test, "tune_fit": fit, "tune_score": (most - fit) // max(classes, 1) * max(classes, 1)}
     order = fixed_order(examples.groups, purpose=f"test of {kind.name}")
     splits = cut(examples, sizes, order=order, balanced_classes=classes)
-    last = max(order.index(group) for group in set(examples.take(splits["test"]).groups))
+    in_test = set(examples.take(splits["test"]).groups)
+    last = max(place for place, group in enumerate(order) if group in in_test)
     return _Dealt(order, splits, frozenset(order[: last + 1]))
 
 

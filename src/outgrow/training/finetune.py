@@ -36,6 +36,13 @@ class Schedule:
     weight_decay: float
     warmup: float
 
+    @classmethod
+    def over(
+        cls, num_rows: int, *, epochs: int, batch: int, lr: float, weight_decay: float, warmup: float
+    ) -> "Schedule":
+        """Return the schedule that goes so many times over the rows; at least one step."""
+        return cls(max(1, round(epochs * num_rows / batch)), batch, lr, weight_decay, warmup)
+
     def rate(self, step: int) -> float:
         """Return the factor on the learning rate at this step."""
         done = (step + 0.5) / self.steps
@@ -87,6 +94,12 @@ class Trained:
     batching: str = "padded"
     budget: int = 0
     curve: list[dict[str, float]] = field(default_factory=list)
+
+    @property
+    def course(self) -> list[float]:
+        """Return the mean loss of each of at most 20 parts of training, rounded: what a record keeps."""
+        parts = np.array_split(np.array(self.losses), min(20, len(self.losses)))
+        return [round(float(part.mean()), 5) for part in parts]
 
 
 def finetune(

@@ -7,20 +7,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from outgrow.dag.backends import die_with
-
-PROGRAM = """
-import importlib, json, sys
-given = json.loads(sys.argv[1])
-sys.path[:] = given.pop("path")
-module, _, name = given.pop("function").partition(":")
-getattr(importlib.import_module(module), name)(**given)
-"""
-
-
-def command(function: str, **given: Any) -> list[str]:
-    """Return the command of a process that calls this function (module:name) with these arguments, plain data."""
-    return [sys.executable, "-c", PROGRAM, json.dumps({"path": sys.path, "function": function, **given})]
+from outgrow.dag.backends import command, die_with
 
 
 def launch(*, folder: str, parent: int, count: int, call: str) -> None:
