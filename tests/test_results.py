@@ -131,6 +131,18 @@ def test_the_difference_of_two_comparisons_is_paired_by_row_and_seed(tiny_study,
     assert found == contrast_interval(np.zeros((2, len(TRUTH))), np.arange(len(TRUTH)))
 
 
+def test_a_difference_of_other_roles_is_that_of_their_own_models(tiny_study, store):
+    results = read(tiny_study(methods=["naive", "naive-hard", "linear-probe"], seeds=(0, 1)), store)
+    one, other, probe = results.comparisons
+    shared = results.difference(one, other, of="ceiling")
+    assert (shared.mean, shared.low, shared.high) == (0.0, 0.0, 0.0)
+    ceilings = [
+        results.cell(each.task, each.supervisor, each.student, each.method, 0)["ceiling"] for each in (one, probe)
+    ]
+    accuracies = [each["test"]["accuracy"] for each in ceilings]
+    assert results.difference(one, probe, of="ceiling").mean == pytest.approx(accuracies[0] - accuracies[1])
+
+
 def test_aggregates_count_what_they_leave_out(tiny_study, store):
     results = read(tiny_study(methods=["naive", "naive-hard"], seeds=(0, 1)), store)
     found = results.aggregates()

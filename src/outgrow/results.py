@@ -6,7 +6,7 @@ Legend: S seeds, N test rows.
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -26,6 +26,9 @@ from outgrow.metrics import (
     summarize,
 )
 from outgrow.plan import Cell, Plan
+
+Role = Literal["weak", "student", "ceiling"]
+"""Whose accuracy: the supervisor's, the student's or the ceiling's."""
 
 
 @dataclass(frozen=True)
@@ -115,22 +118,23 @@ class Results:
         )
         return {"ratio_of_mean_gains": ratio, **{f"median_pgr_{k}": v for k, v in median._asdict().items()}}
 
-    def difference(self, first: Comparison, second: Comparison) -> Estimate | None:
-        """Return the first student's accuracy minus the second's, paired by test row and seed.
+    def difference(self, first: Comparison, second: Comparison, *, of: Role = "student") -> Estimate | None:
+        """Return the accuracy of the first's student (or `of` another role) minus the second's, paired by row and seed.
 
-        Both are of one task and one set of rows; None where they have no finished seed in common.
+        Both are of one task and one set of rows; None where they have no finished seed in common. Of a role that both
+        share it is 0 [0, 0].
         """
         seeds = [seed for seed in first.seeds if seed in second.seeds]
         if not seeds:
             return None
-        pairs = [[self._cell_tests(each, seed) for seed in seeds] for each in (first, second)]
+        pairs = [[self._cell_tests(each, seed, of) for seed in seeds] for each in (first, second)]
         values_SN = np.stack([_correct(test).astype(float) for test, _ in pairs[0]])
         values_SN -= np.stack([_correct(test) for test, _ in pairs[1]])
         return contrast_interval(values_SN, np.array(pairs[0][0][1]))
 
-    def _cell_tests(self, of: Comparison, seed: int) -> tuple[dict[str, Any], list[int]]:
-        outputs = self.cell(of.task, of.supervisor, of.student, of.method, seed)
-        return outputs["result"]["test"], outputs["source"]["test_groups"]
+    def _cell_tests(self, comparison: Comparison, seed: int, of: Role) -> tuple[dict[str, Any], list[int]]:
+        outputs = self.cell(comparison.task, comparison.supervisor, comparison.student, comparison.method, seed)
+        return outputs["result" if of == "student" else of]["test"], outputs["source"]["test_groups"]
 
     def _comparison(self, cells: list[Cell]) -> Comparison | None:
         read = [(cell, found) for cell in cells if (found := self._read(cell)) is not None]

@@ -13,7 +13,7 @@ from typing import Literal
 from outgrow.methods import Method
 from outgrow.metrics import Estimate, PgrInterval
 from outgrow.numerals import percent, plural, signed, span
-from outgrow.results import Comparison, Results
+from outgrow.results import Comparison, Results, Role
 from outgrow.spec import Study
 
 Verdict = Literal["gain", "no gain", "loss"]
@@ -183,37 +183,59 @@ def _median(name: str, ratios: Sequence[PgrInterval | None]) -> str:
 
 
 def contrasts(results: Results) -> Iterator[str]:
-    """Yield how each method compares, row by row, with the one it has to beat."""
-    for each, _, relation, difference in _differences(results):
+    """Yield how each method compares, row by row, with the one it has to beat.
+
+    Where it makes supervisor or ceiling in another way too, how those compare stands behind it.
+    """
+    for each, rival, relation, difference in _differences(results):
         told = f"{each.method} {AGAINST[verdict(difference)]} {relation}"
-        yield f"{place(each)}: {told}: {signed(difference.mean)} points {span(difference.low, difference.high)}."
+        around = [f"; its {name} {_points(found)}" for name, found in _around(results, each, rival)]
+        yield f"{place(each)}: {told}: {_points(difference)}{''.join(around)}."
 
 
 def contrasts_by_method(results: Results) -> Iterator[str]:
     """Yield in how many pairs each method beats the one it has to beat, and by how much on average."""
-    found: dict[tuple[str, str, str], list[Estimate]] = {}
+    differences: dict[tuple[str, str, str], list[Estimate]] = {}
+    around: dict[tuple[str, str, str], dict[str, list[float]]] = {}
     for each, rival, relation, difference in _differences(results):
-        found.setdefault((each.method, rival, relation), []).append(difference)
-    for (method, rival, relation), differences in found.items():
-        counts = Counter(map(verdict, differences))
-        named = f"{relation}, {rival}" if relation != rival else rival
-        mean = signed(fmean(each.mean for each in differences))
+        key = (each.method, rival.method, relation)
+        differences.setdefault(key, []).append(difference)
+        for name, found in _around(results, each, rival):
+            around.setdefault(key, {}).setdefault(name, []).append(found.mean)
+    for key, of_students in differences.items():
+        method, rival_name, relation = key
+        counts = Counter(map(verdict, of_students))
+        named = f"{relation}, {rival_name}" if relation != rival_name else rival_name
+        others = [f", its {name} {signed(fmean(means))}" for name, means in around.get(key, {}).items()]
         yield (
-            f"{method} against {named}: beats it in {counts['gain']} of {plural(len(differences), 'pair')}, cannot be "
-            f"told from it in {counts['no gain']}, falls behind in {counts['loss']}; {mean} points on average "
-            "(no interval)."
+            f"{method} against {named}: beats it in {counts['gain']} of {plural(len(of_students), 'pair')}, cannot be "
+            f"told from it in {counts['no gain']}, falls behind in {counts['loss']}; "
+            f"{signed(fmean(each.mean for each in of_students))} points on average{''.join(others)} (no interval)."
         )
 
 
-def _differences(results: Results) -> Iterator[tuple[Comparison, str, str, Estimate]]:
-    """Yield each comparison whose rival is finished: the rival's name, what it is to it, student minus rival's."""
+def _points(difference: Estimate) -> str:
+    return f"{signed(difference.mean)} points {span(difference.low, difference.high)}"
+
+
+def _differences(results: Results) -> Iterator[tuple[Comparison, Comparison, str, Estimate]]:
+    """Yield each comparison whose rival is finished: the rival, what it is to it, student minus rival's."""
     known = {(each.task, each.supervisor, each.student, each.method): each for each in results.comparisons}
     for each in results.comparisons:
         name, relation = _rival(results.plan.methods[each.method])
         rival = known.get((each.task, each.supervisor, each.student, name))
         difference = results.difference(each, rival) if rival else None
-        if difference is not None:
-            yield each, name, relation, difference
+        if rival is not None and difference is not None:
+            yield each, rival, relation, difference
+
+
+def _around(results: Results, each: Comparison, rival: Comparison) -> Iterator[tuple[str, Estimate]]:
+    """Yield how supervisor and ceiling differ from the rival's, where they are others."""
+    roles: tuple[tuple[Role, str], ...] = (("weak", "supervisor"), ("ceiling", "ceiling"))
+    for role, name in roles:
+        found = results.difference(each, rival, of=role)
+        if found is not None and (found.mean or found.variance):
+            yield name, found
 
 
 def _rival(method: Method) -> tuple[str, str]:

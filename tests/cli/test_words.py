@@ -67,6 +67,19 @@ def test_a_method_is_held_against_the_one_it_has_to_beat(results_of, accuracies,
     assert any(expected in each for each in findings(results_of(accuracies)))
 
 
+def test_a_method_that_changes_supervisor_and_ceiling_too_tells_all_three(results_of, study):
+    study.write_text(study.read_text().replace("naive, confidence", "naive, confidence, generative, generative-all"))
+    found = findings(results_of({"generative": 0.75, "generative-all": 0.75}))
+    names = ("confidence", "generative beats", "generative-all beats")
+    told = {name: next(each for each in found if f": {name} " in each) for name in names}
+    assert "its ceiling" not in told["confidence"]
+    assert "its supervisor" not in told["generative beats"]
+    assert "; its ceiling " in told["generative beats"]
+    assert "beats naive: +10.0 points [" in told["generative-all beats"]
+    assert "; its supervisor " in told["generative-all beats"]
+    assert "; its ceiling " in told["generative-all beats"]
+
+
 def test_the_headline_counts_gains_and_losses(results_of):
     results = results_of({"naive-hard": 0.4, "confidence": 0.5})
     assert "in 3 of 6 comparisons; no gain in 1; a loss in 2" in headline(results.comparisons)
@@ -121,6 +134,13 @@ def test_a_large_study_tells_contrasts_by_method_with_what_the_interval_says(res
     assert any(
         "confidence against naive: beats it in 0 of 1 pair" in each and "falls behind in 1" in each for each in told
     )
+
+
+@pytest.mark.usefixtures("many")
+def test_a_large_study_tells_what_else_a_method_changes(results_of, study):
+    study.write_text(study.read_text().replace("naive, confidence", "naive, generative"))
+    told = next(each for each in findings(results_of({"generative": 0.75})) if each.startswith("generative against"))
+    assert "; +10.0 points on average, its ceiling +0.0 (no interval)." in told
 
 
 @pytest.mark.usefixtures("many")
