@@ -19,7 +19,8 @@ import outgrow
 from outgrow.cli.app import command
 from outgrow.methods import METHODS
 from outgrow.models.catalog import LADDERS, ladder
-from outgrow.spec import Spec, Study, built_in_studies, load_study
+from outgrow.spec import Spec, Study
+from outgrow.study_file import built_in_studies, load_study
 from outgrow.tasks import TASKS, Task
 
 MARK = re.compile(r"^<!-- from code: (?P<name>[\w-]+)(?: (?P<argument>[\w.]+))? -->$", re.MULTILINE)

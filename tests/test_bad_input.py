@@ -21,7 +21,7 @@ from outgrow.dag.canonical import digest
 from outgrow.dag.store import Store
 from outgrow.models.catalog import find_model, ladder
 from outgrow.plan import make_plan
-from outgrow.spec import load_study
+from outgrow.study_file import load_study
 from outgrow.tasks import find_task
 
 SMALL, *_, LARGE = ladder("chess")

@@ -4,7 +4,8 @@ import pytest
 import yaml
 
 from outgrow.errors import UsageError
-from outgrow.spec import Rows, Study, Training, built_in_studies, load_study
+from outgrow.spec import Rows, Study, Training
+from outgrow.study_file import built_in_studies, load_study
 
 STUDY = {
     "name": "small",

@@ -9,7 +9,8 @@ if TYPE_CHECKING:
     from outgrow.errors import StepError, UsageError
     from outgrow.plan import Cell, Plan, make_plan
     from outgrow.results import Comparison, Results
-    from outgrow.spec import Study, load_study
+    from outgrow.spec import Study
+    from outgrow.study_file import load_study
     from outgrow.task_rows import rows
 
 __all__ = [
@@ -34,7 +35,8 @@ _HOMES = {
     "outgrow.errors": ("StepError", "UsageError"),
     "outgrow.plan": ("Cell", "Plan", "make_plan"),
     "outgrow.results": ("Comparison", "Results"),
-    "outgrow.spec": ("Study", "load_study"),
+    "outgrow.spec": ("Study",),
+    "outgrow.study_file": ("load_study",),
     "outgrow.task_rows": ("rows",),
 }
 

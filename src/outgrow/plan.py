@@ -11,7 +11,8 @@ from outgrow.fitting import check_batch
 from outgrow.hub import Lock
 from outgrow.labellers import ByModel, Labeller, Pooled, supervisor
 from outgrow.methods import METHODS, Method, check_method, find_method
-from outgrow.spec import Comparison, LabelFile, Study, built_in_studies, load_study
+from outgrow.spec import Comparison, LabelFile, Study
+from outgrow.study_file import built_in_studies, load_study
 from outgrow.task_steps import TaskSteps
 from outgrow.tasks import Task
 

@@ -4,13 +4,9 @@ A study (one YAML file) is validated into a `Study`; the other specs are what th
 """
 
 import re
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-
-from outgrow.errors import UsageError, unknown
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 Count = Annotated[int, Field(ge=0, strict=True)]
 Positive = Annotated[int, Field(gt=0, strict=True)]
@@ -145,8 +141,9 @@ class Comparison(Spec):
 class OwnTask(Spec):
     """A task of the user's own: rows from files or the hub, and how their columns make texts and labels.
 
-    Either `label` and `classes` (every row has one class), or `options` and `answer` (multiple choice: every row is a
-    question; `{option}` in the template stands for one answer), or `label` and `max_new_tokens` (free text).
+    `label` and `classes`: every row has one class. `options` and `answer`: multiple choice, every row is a question,
+    and `{option}` in the template stands for one answer. `chosen` and `rejected`, or `options`, `answer` and `compare`:
+    preferences among texts that follow the template's. `label` and `max_new_tokens`: free text.
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
@@ -171,6 +168,12 @@ class OwnTask(Spec):
     """The columns with the answers, or one column with a list of them."""
     answer: str = ""
     """The column that says which of the options is right."""
+    compare: bool = False
+    """Whether the options are compared with one another, as preferences are, instead of judged as right or wrong."""
+    chosen: str = ""
+    """The column with the text that is preferred to others."""
+    rejected: tuple[str, ...] = ()
+    """The columns with the others; where one is blank there is one fewer."""
     max_new_tokens: Count = 0
     """Above 0: the label is free text of at most so many tokens, which a language model writes."""
     group: tuple[str, ...] = ()
@@ -184,21 +187,48 @@ class OwnTask(Spec):
 
     @model_validator(mode="after")
     def _one_kind(self) -> "OwnTask":
-        choice, labelled = bool(self.options or self.answer), bool(self.label)
-        if choice == labelled or (choice and not (self.options and self.answer)):
-            raise ValueError(f"the task {self.name} needs either label and classes, or options and answer")
-        written = labelled and bool(self.max_new_tokens)
-        if self.max_new_tokens and (choice or self.classes or self.verbalizer):
-            raise ValueError(f"the task {self.name}: free text (max_new_tokens) has no classes, options or verbalizer")
-        if labelled and not written and len({str(each) for each in self.classes}) < max(2, len(self.classes)):
-            raise ValueError(f"the task {self.name}: classes must name at least two values, each once")
-        if choice != (OPTION in self.columns):
-            raise ValueError(f"the task {self.name}: text must have {{option}} if it has options, and only then")
-        if {self.label, self.answer} & set(self.columns):
-            raise ValueError(f"the task {self.name}: text names the column of the label, which would give it away")
-        classes = 2 if choice else len(self.classes)
-        if self.verbalizer and len(self.verbalizer) != classes:
-            raise ValueError(f"the task {self.name} has {classes} classes: verbalizer must name a token for each")
+        choice, pairs = bool(self.options or self.answer), bool(self.chosen or self.rejected)
+        whole = (self.options and self.answer) if choice else (self.chosen and self.rejected) if pairs else self.label
+        written, classes = self.max_new_tokens > 0, 2 if choice else len(self.classes)
+        values = {str(each) for each in self.classes}
+        unused = [name for name in ("verbalizer", "instruction") if self.compared and getattr(self, name)]
+        unused += ["classes"] if pairs and self.classes else []
+        refused = [
+            (
+                not whole or choice + pairs + bool(self.label) > 1,
+                "it needs either label and classes, or options and answer, or chosen and rejected",
+            ),
+            (
+                written and (choice or pairs or self.classes or self.verbalizer),
+                "free text (max_new_tokens) has no classes, options or verbalizer",
+            ),
+            (
+                self.label and not written and len(values) < max(2, len(self.classes)),
+                "classes must name at least two values, each once",
+            ),
+            (self.compared and OPTION in self.columns, "text is what all options follow: leave {option} out"),
+            (
+                not self.compared and choice != (OPTION in self.columns),
+                "text must have {option} if it has options, and only then",
+            ),
+            (
+                {self.label, self.answer, self.chosen, *self.rejected} & set(self.columns),
+                "text names the column of the label, which would give it away",
+            ),
+            (
+                self.compare and len(self.options) < 2,
+                "compare is for options and answer, with a column for every option",
+            ),
+            (len(set(self.texts)) < len(self.texts), "a column of texts to be compared is named twice"),
+            (unused, f"preferences have no use for {' and '.join(unused)}"),
+            (
+                self.verbalizer and len(self.verbalizer) != classes,
+                f"it has {classes} classes, verbalizer must name a token for each",
+            ),
+        ]
+        for is_so, why in refused:
+            if is_so:
+                raise ValueError(f"the task {self.name}: {why}")
         return self
 
     @field_validator("text")
@@ -216,9 +246,20 @@ class OwnTask(Spec):
         """The columns that the template names, `option` among them where it does."""
         return tuple(dict.fromkeys(found[1] for found in COLUMN.finditer(self.text) if found[1]))
 
+    @property
+    def compared(self) -> bool:
+        """Whether texts are compared: preferences."""
+        return self.compare or bool(self.chosen)
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The columns with the texts that are compared, where any are."""
+        return self.options if self.compare else (self.chosen, *self.rejected) if self.chosen else ()
+
     def plain(self) -> dict[str, Any]:
         """Return what changes numbers: neither where files lie nor what is said about the task."""
-        left_out = {"files", "about"} | (set() if self.max_new_tokens else {"max_new_tokens"})
+        later = ("max_new_tokens", "compare", "chosen", "rejected")  # left out at their defaults, so that keys stay
+        left_out = {"files", "about"} | {name for name in later if not getattr(self, name)}
         return self.model_dump(mode="json", exclude=left_out)
 
 
@@ -278,112 +319,3 @@ class Study(Spec):
                     "must be above 0"
                 )
         return self
-
-
-BUILT_IN = Path(__file__).parent / "studies"
-
-
-def built_in_studies() -> dict[str, Path]:
-    """Return the studies that come with the package, by name."""
-    return {path.stem: path for path in sorted(BUILT_IN.glob("*.yaml"))}
-
-
-def load_study(source: str | Path, overrides: tuple[str, ...] | list[str] = ()) -> Study:
-    """Return the study of this name or YAML file, with `a.b=value` overrides; UsageError says what is wrong."""
-    path = built_in_studies().get(str(source), Path(source))
-    if not path.is_file():
-        if path.suffix in (".yaml", ".yml"):
-            raise UsageError(f"there is no study file {path}")
-        raise unknown("study", str(source), built_in_studies(), remedy="Or name a .yaml file.")
-    try:
-        data = yaml.load(path.read_text(encoding="utf-8"), _OneOfEachKey)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(data, dict):
-        raise UsageError(f"{path} must be a mapping with the keys of a study, such as name and comparisons")
-    for override in overrides:
-        _override(data, override)
-    try:
-        return Study.model_validate(data)
-    except ValidationError as error:
-        raise UsageError(f"{path.name}: {_readable(error)}") from None
-
-
-class _OneOfEachKey(yaml.SafeLoader):
-    """Refuses a key that stands twice in one mapping, where YAML would silently take the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """Return the mapping; ConstructorError names the key and its place."""
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if key.value in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"the key {key.value} stands twice", key.start_mark)
-            seen.add(str(key.value))
-        return super().construct_mapping(node, deep)
-
-
-def _override(data: dict[str, Any], override: str) -> None:
-    name, equals, text = override.partition("=")
-    *parents, last = name.split(".")
-    if not equals or not last:
-        raise UsageError(f"--set {override}: write it as a.b=value")
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise UsageError(f"--set {override}: the value is not YAML") from None
-    at: Any = data
-    for parent in parents:
-        at = _child(at, parent, override)
-    if isinstance(at, list):
-        at[_index(at, last, override)] = value
-    elif isinstance(at, dict):
-        at[last] = value
-    else:
-        raise UsageError(f"--set {override}: {'.'.join(parents)} is not a mapping")
-
-
-def _child(at: Any, name: str, override: str) -> Any:
-    if isinstance(at, list):
-        return at[_index(at, name, override)]
-    if isinstance(at, dict):
-        return at.setdefault(name, {})
-    raise UsageError(f"--set {override}: {name} lies below something that is not a mapping")
-
-
-def _index(at: list[Any], name: str, override: str) -> int:
-    if not name.isdigit() or int(name) >= len(at):
-        raise UsageError(f"--set {override}: {name!r} is not one of the places 0 to {len(at) - 1} of a list")
-    return int(name)
-
-
-def _readable(error: ValidationError) -> str:
-    parts = []
-    places = [each["loc"] for each in error.errors()]
-    for each in error.errors():
-        if any(place[: len(each["loc"])] == each["loc"] and len(place) > len(each["loc"]) for place in places):
-            continue  # a tuple is "too short" where one of its items is wrong: the item says it all
-        # Among the names of keys stand those of the types of a union, which tell a person nothing.
-        where = ".".join(str(part) for part in each["loc"] if isinstance(part, int) or part in _KEYS)
-        if each["type"] == "extra_forbidden":
-            near = str(unknown("key", str(each["loc"][-1]), _fields_at(each["loc"])))
-            parts.append(f"{where or 'study'}: {near}")
-        else:
-            parts.append(f"{where or 'study'}: {each['msg'].removeprefix('Value error, ')} (got {each['input']!r:.60})")
-    return "; ".join(dict.fromkeys(parts))
-
-
-_KEYS = {name for table in (Study, Comparison, Rows, Training, LabelFile, OwnTask) for name in table.model_fields}
-
-
-def _fields_at(location: tuple[int | str, ...]) -> list[str]:
-    tables: dict[str, type[Spec]] = {
-        "rows": Rows,
-        "training": Training,
-        "comparisons": Comparison,
-        "LabelFile": LabelFile,
-        "tasks": OwnTask,
-    }
-    for part in reversed(location[:-1]):
-        if part in tables:
-            return list(tables[str(part)].model_fields)
-    return list(Study.model_fields)

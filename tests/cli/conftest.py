@@ -10,7 +10,7 @@ from outgrow.dag.store import Store
 from outgrow.models import catalog
 from outgrow.plan import make_plan
 from outgrow.seeds import generator
-from outgrow.spec import load_study
+from outgrow.study_file import load_study
 
 NUM_TEST = 400
 STUDY = """

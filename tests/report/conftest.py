@@ -19,7 +19,7 @@ from outgrow.plan import make_plan
 from outgrow.report import write_report
 from outgrow.results import Results
 from outgrow.seeds import generator
-from outgrow.spec import load_study
+from outgrow.study_file import load_study
 from outgrow.tables import write_examples, write_labels
 
 EVIL = ("</script><script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "<!-- \u2028 ]]> &lt;b&gt; {{ 7 * 7 }}")

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 def studies(incomplete: str) -> list[str]:
     """Return the built-in studies that begin so; the shell itself knows files."""
-    from outgrow.spec import built_in_studies
+    from outgrow.study_file import built_in_studies
 
     return _beginning(built_in_studies(), incomplete)
 

@@ -8,7 +8,7 @@ from outgrow.cli.output import console, print_json, table
 from outgrow.methods import METHODS
 from outgrow.models.catalog import LADDERS, ladder
 from outgrow.numerals import percent, short_number
-from outgrow.spec import built_in_studies, load_study
+from outgrow.study_file import built_in_studies, load_study
 from outgrow.tasks import ASSETS, TASKS, Task
 
 

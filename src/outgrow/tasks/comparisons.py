@@ -33,6 +33,8 @@ class Comparison:
     margin: float | None = None
     tag: str = ""
     """Part of the id, where one row of the set makes several comparisons."""
+    kin: tuple[str, ...] = ()
+    """Further keys: rows that share one, at the same place, are of one group too."""
 
 
 Reader = Callable[[Row], Iterable[Comparison]]
@@ -45,9 +47,11 @@ def ordered(
     """Return the comparison of a preferred text with others, in the order of a hash of the prompt and each text.
 
     An empty text, or one equal to the preferred one, raises Skipped: the first has nothing to be scored at, the
-    second no better and no worse.
+    second no better and no worse. So does a text without others.
     """
     texts = [f" {text.strip()}" for text in (preferred, *others)]
+    if len(texts) < 2:
+        raise Skipped("only one completion")
     if " " in texts:
         raise Skipped("empty completion")
     if texts[0] in texts[1:]:

@@ -64,7 +64,7 @@ def _chosen(own: OwnTask, truth: Callable[[Row], int]) -> Task:
         columns={name: list if name in lists else PLAIN for name in plain} | {label: ANY},
         label=(label,),
         format=_format(own),
-        truth=_answer(own) if choice else truth,
+        truth=answer_of(own) if choice else truth,
         answers=(lambda row: len(_options(own, row))) if choice else None,
         group=_group(own),
         classes=classes,
@@ -103,7 +103,7 @@ def _options(own: OwnTask, row: Row) -> list[str]:
     return [str(each) for each in found]
 
 
-def _answer(own: OwnTask) -> Callable[[Row], int]:
+def answer_of(own: OwnTask) -> Callable[[Row], int]:
     """Return how the right answer is told: by `classes`, or else by its text, the name of its column, or its number."""
     if own.classes:
         return class_of(own.answer, own.classes)

@@ -5,7 +5,7 @@ Options are exchangeable: the order of completions is seeded for chess and a has
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from outgrow.tasks.comparisons import Comparison, Reader, Skipped
 from outgrow.tasks.grouping import groups_of, normal
 from outgrow.tasks.pairs import capture_control, length_control, margin_bands, together
 from outgrow.tasks.rows import Origin, StoredRow, locate_rows, stored_rows
+from outgrow.tasks.sets import BadValueError
 
 MOST_BEFORE = 4
 """Moves of a game that generative finetuning sees."""
@@ -100,7 +101,7 @@ class PairSet:
             diagnose=self.diagnose,
             verified=self.verified,
             dialogues=self.dialogues,
-            source=f"{self.origin.hub} {self.origin.config}".strip(),
+            source=f"{self.origin.hub} {self.origin.config}".strip() or "files of the user's own",
         )
 
     def rows(self, stored: Iterable[StoredRow]) -> Rows:
@@ -115,6 +116,8 @@ class PairSet:
                 made += [(f"{row.id}:{each.tag}" if each.tag else row.id, each) for each in self.reader(row.values)]
             except Skipped as reason:
                 skipped[str(reason)] += 1
+            except BadValueError as error:
+                raise StepError(f"the task {self.origin.task}: {row.place}: {error}") from None
             except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
                 raise StepError(
                     f"the task {self.origin.task}: {row.place} is not a row of this set: {error!r}"
@@ -128,7 +131,10 @@ def as_examples(made: Sequence[tuple[str, Comparison]]) -> Examples:
     Margins are kept where every row has one.
     """
     ids = [each for each, _ in made]
-    keys = [[("group", normal(one.group)), ("prompt", normal(one.prompt))] for _, one in made]
+    keys: list[list[Hashable]] = [
+        [("group", normal(one.group)), ("prompt", normal(one.prompt)), *(("kin", *each) for each in enumerate(one.kin))]
+        for _, one in made
+    ]
     margins = [one.margin for _, one in made]
     return Examples(
         tuple(ids),
