@@ -173,3 +173,17 @@ def test_parts_are_joined_unless_they_share_an_id():
     assert joined([one, other]).take(["b", "a"]).dense().tolist() == [[0.5, 0.5], [0.25, 0.75]]
     with pytest.raises(StepError, match="share an id"):
         joined([one, one])
+
+
+def test_options_that_tie_are_ranked_by_their_texts_wherever_they_stand():
+    texts = (" b", " a", " c")
+    one = Examples(("x", "y"), ("x", "y"), ("", ""), np.array([0, 0]), (texts, texts[:2]))
+    other = Examples(("x", "y"), ("x", "y"), ("", ""), np.array([2, 1]), (texts[::-1], texts[1::-1]))
+    even_NK = np.array([[1, 1, 1], [0.5, 0.5, 0]]) / [[3], [1]]
+    for rows in (one, other):
+        labels = Labels.from_dense(rows.ids, even_NK, rank_NK=rows.ranks(3))
+        chosen = [rows.completions[row][option] for row, option in enumerate(labels.predicted())]
+        assert chosen == [" a", " a"]
+    sure = Labels.from_dense(("x",), np.array([[0.2, 0.3, 0.5]]), rank_NK=np.array([[0, 1, 2]]))
+    assert sure.options_NT.tolist() == [[2, 1, 0]]
+    assert examples("ab").ranks(2) is None

@@ -89,6 +89,14 @@ def test_the_naming_of_a_file_of_labels_is_that_of_its_supervisor(tiny_study, tm
     assert any("for crowd -> tiny-16" in note for note in plan.notes)
 
 
+def test_a_file_of_labels_cannot_read_texts_first(tiny_study, tmp_path):
+    (tmp_path / "labels.jsonl").write_text("{}\n")
+    crowd = {"name": "crowd", "path": str(tmp_path / "labels.jsonl")}
+    plan = make_plan(tiny_study(methods=["generative", "generative-all"], supervisors=[crowd]))
+    assert {cell.method for cell in plan.cells} == {"generative"}
+    assert any("generative-all left out for crowd -> tiny-16: a file of labels reads no texts" in n for n in plan.notes)
+
+
 def test_students_smaller_than_their_supervisor_are_left_out(tiny_study):
     plan = make_plan(tiny_study(supervisors=["tiny-8", "tiny-16"], students=["tiny-12"]))
     assert {(cell.supervisor, cell.student) for cell in plan.cells} == {("tiny-8", "tiny-12")}

@@ -5,9 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from outgrow.dag.store import Artefact
 from outgrow.methods import Method
 from outgrow.metrics import Summary
+from outgrow.numerals import percent
 
 Cells = Sequence[Mapping[str, Artefact]]
 """The artefacts of every finished seed of a comparison, by role."""
+MOST_CUT = 0.02
+"""The share of test rows whose options may lose their beginning before it is said aloud."""
 EDGES = {
     "lr_at_edge": "the best learning rate lies at the edge of its grid: a better one may lie beyond",
     "l2_at_edge": "the best penalty of the probe lies at the edge of its grid: a better one may lie beyond",
@@ -37,6 +40,12 @@ def _of_training(cells: Cells, method: Method) -> Iterator[str]:
     if method.generative == "student":
         yield "student and ceiling were first finetuned on the texts as language, the supervisor was not"
     yield from (words for name, words in EDGES.items() if any(each.get(name) for each in students))
+    cut = max(each["test"].get("texts_cut", 0.0) for each in students)
+    if cut and method.tuning == "none":
+        yield f"{percent(cut)}% of the prompts lost their beginning, with what is asked: raise max_tokens"
+    cut = max(each["test"].get("options_cut", 0.0) for each in students)
+    if cut > MOST_CUT:
+        yield f"{percent(cut)}% of test rows have an option longer than max_tokens: its beginning was not read"
     starts = {cell[role].outputs.get("head_start", "") for cell in cells for role in ("weak", "result", "ceiling")}
     if len(starts - {""}) > 1:
         yield f"heads started differently: {' and '.join(sorted(starts - {''}))}"

@@ -69,6 +69,18 @@ class Examples:
             tuple(self.answers[r] for r in rows) if self.answers else (),
         )
 
+    def ranks(self, num_options: int) -> np.ndarray | None:
+        """Return the place of every completion in the order of its row's texts, rank_NK; None where there are none.
+
+        What ties is decided by it: the order in which completions happen to stand may decide nothing.
+        """
+        if not self.completions:
+            return None
+        rank_NK = np.full((len(self), num_options), num_options)
+        for row, texts in enumerate(self.completions):
+            rank_NK[row, sorted(range(len(texts)), key=texts.__getitem__)] = range(len(texts))
+        return rank_NK
+
     def group_numbers(self) -> list[int]:
         """Return the group of every row as a number, in order of first appearance."""
         numbers: dict[str, int] = {}
@@ -88,11 +100,16 @@ class Labels:
     num_options: int
 
     @classmethod
-    def from_dense(cls, ids: Sequence[str], probabilities_NK: np.ndarray) -> "Labels":
-        """Return the labels of these vectors; ties are stored lowest option first."""
+    def from_dense(
+        cls, ids: Sequence[str], probabilities_NK: np.ndarray, *, rank_NK: np.ndarray | None = None
+    ) -> "Labels":
+        """Return the labels of these vectors; ties are stored lowest option first, or in the order of `rank_NK`."""
         num_options = probabilities_NK.shape[1]
         stored = min(num_options, STORED_OPTIONS)
-        options_NT = np.argsort(-probabilities_NK, axis=1, kind="stable")[:, :stored]
+        if rank_NK is None:
+            options_NT = np.argsort(-probabilities_NK, axis=1, kind="stable")[:, :stored]
+        else:
+            options_NT = np.lexsort((rank_NK, -probabilities_NK), axis=1)[:, :stored]
         kept_NT = np.take_along_axis(probabilities_NK, options_NT, axis=1)
         return cls(tuple(ids), options_NT.astype(np.int32), kept_NT.astype(np.float32), num_options)
 

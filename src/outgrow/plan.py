@@ -156,7 +156,10 @@ class _Block:
         self.steps = TaskSteps(study, block, seed, lock)
         others = [block.model_copy(update={"task": name, "data": None, "test_on": ()}) for name in block.test_on]
         self._shown = f"{block.task}, {block.label}" if block.label else block.task
-        self._others = {f"{self._shown} on {other.task}": TaskSteps(study, other, seed, lock) for other in others}
+        self._others = {
+            f"{self._shown} on {other.task}": TaskSteps(study, other, seed, lock, apart=self.steps.source)
+            for other in others
+        }
         self.tested = {self._shown: self.steps.task} | {name: other.task for name, other in self._others.items()}
         for other in self._others.values():
             _check_alike(self.steps.task, other.task)
@@ -220,6 +223,8 @@ class _Block:
             return "the block names no size between"
         writing = [student] if method.generative or method.tuning == "none" else []
         writing += [who] if method.generative == "all" and isinstance(who, str) else []
+        if method.generative == "all" and isinstance(who, LabelFile):
+            return "a file of labels reads no texts; generative is the method for the student alone"
         silent = [name for name in writing if self.steps.models[name].kind == "encoder"]
         return f"{silent[0]} is an encoder, not a language model" if silent else ""
 
@@ -297,7 +302,11 @@ class _Block:
 
 def _check_alike(trained: Task, tested: Task) -> None:
     """Raise UsageError unless a model trained on the one task can be tested on the other."""
-    alike = [(each.head, each.shared, each.num_options, each.models) for each in (trained, tested)]
+    # Where options are texts, each is scored by itself: a head does not depend on how many a row has.
+    alike = [
+        (each.head, each.shared, each.models, each.num_options if each.head != "reward" else 0)
+        for each in (trained, tested)
+    ]
     if alike[0] != alike[1]:
         raise UsageError(
             f"test_on: what is trained on {trained.name} cannot be tested on {tested.name}: options or heads differ"

@@ -226,6 +226,7 @@ def _means(tests: Iterable[dict[str, Any]]) -> dict[str, float]:
     rows = list(tests)
     left_out = ("accuracy", "natural_accuracy")
     names = [name for name, value in rows[0].items() if isinstance(value, float) and name not in left_out]
+    names = [name for name in names if all(name in row for row in rows)]
     return {name: float(np.mean([row[name] for row in rows])) for name in names}
 
 

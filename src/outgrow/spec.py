@@ -88,8 +88,9 @@ class Training(Spec):
     head: Literal["unembedding", "zero", "completion"] = "unembedding"
     """Where a new head starts: at the unembedding rows of the answer tokens where the model has them, or at zero.
     completion: no new head, options that are texts are scored by their log-probability."""
-    chat_template: bool = False
-    """Put dialogues, the prompts of preference tasks, in the form of the model's own chat template."""
+    chat_template: bool | Literal["auto"] = False
+    """Put dialogues, the prompts of preference tasks, in the form of the model's own chat template; `auto`: of models
+    that have one, while others read them as they are."""
     max_tokens: Positive = 512
     """Longer texts lose their beginning."""
     dropout: Share = 0.0

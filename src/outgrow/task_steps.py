@@ -33,8 +33,9 @@ READ = ("precision", "max_tokens", "chat_template")
 class TaskSteps:
     """Makes the steps of one block of the grid at one seed."""
 
-    def __init__(self, study: Study, block: Comparison, seed: int, lock: Lock) -> None:
-        self.study, self.block, self.seed, self._lock = study, block, seed, lock
+    def __init__(self, study: Study, block: Comparison, seed: int, lock: Lock, *, apart: Step | None = None) -> None:
+        """`apart`: the rows of another task, which is trained on; none of them is among the test rows of this one."""
+        self.study, self.block, self.seed, self._lock, self._apart = study, block, seed, lock, apart
         self.rows: Rows = block.rows or study.rows
         self.training: Training = block.training or study.training
         self.task: Task = find_task(block.task, study.tasks)
@@ -61,7 +62,8 @@ class TaskSteps:
         spec = {**self._task_spec, **located.spec, "test": self.rows.test, "tune": self.rows.tune}
         if self.rows.pool:
             spec["pool"] = self.rows.pool
-        return step("task", spec, title=f"rows of {self.task.name}", places=located.places)
+        inputs = {"apart": self._apart} if self._apart else {}
+        return step("task", spec, inputs, title=f"rows of {self.task.name}", places=located.places)
 
     @property
     def _task_spec(self) -> dict[str, Any]:
@@ -144,7 +146,8 @@ class TaskSteps:
     ) -> Step:
         """Return the step that makes a model from these splits: with truth, or by a method from the labels given."""
         tuning = method.tuning or self.training.tuning
-        title = f"{role} {name}, {self.task.name}, seed {self.seed}"
+        after = " after its texts" if method.generative and role in ("supervisor", "ceiling") else ""
+        title = f"{role} {name}{after}, {self.task.name}, seed {self.seed}"
         if tuning == "none":
             return self._prompt(name, method, labels or {}, title)
         if tuning in PROBED and self.training.head == "completion":

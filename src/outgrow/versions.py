@@ -12,7 +12,7 @@ STEP_VERSIONS = {
     "pretrain": 1,
     "export": 1,
     "task": 1,
-    "finetune": 1,
+    "finetune": 2,
     "label": 1,
     "label_file": 1,
     "tune": 1,

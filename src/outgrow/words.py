@@ -26,6 +26,12 @@ NATURAL = {
     "question": "the share of questions whose right answer scores highest",
 }
 """What the second figure of a task is, by its kind."""
+RULES = {
+    "length_control": ("chose_longest", "the longest option"),
+    "capture_control": ("chose_capture", "a move that captures"),
+}
+"""Rules that read nothing: the figure of how often models choose as the rule does, and what it chooses."""
+CHOOSERS = {"weak": "supervisors", "zero_shot": "untuned students", "result": "students", "ceiling": "ceilings"}
 TAIL = 0.025
 """How often the 95% interval of a difference that is zero lies above it by chance."""
 
@@ -134,8 +140,28 @@ def task_notes(results: Results, task: str) -> list[str]:
         told = f"A classifier on lengths and punctuation alone is right in {percent(shortcut)}%"
         beaten = dict.fromkeys(each.supervisor for each in rows if each.summary.weak.mean <= shortcut)
         notes.append(told + (f", no less than {', '.join(beaten)}." if beaten else "."))
+    notes += _rules(results, task)
     notes += [f"{plural(number, 'row')} left out: {reason}." for reason, number in outputs.get("skipped", {}).items()]
     return notes
+
+
+def _rules(results: Results, task: str) -> Iterator[str]:
+    """Yield how well a rule that reads nothing does where options are texts, and how often models choose as it does."""
+    tests: dict[str, list[dict[str, float]]] = {}
+    for cell in results.cells:
+        if cell.task == task:
+            found = results.cell(cell.task, cell.supervisor, cell.student, cell.method, cell.seed)
+            for role in CHOOSERS.keys() & found.keys():
+                tests.setdefault(role, []).append(found[role]["test"])
+    for control, (chosen, what) in RULES.items():
+        told = [
+            f"{percent(fmean(test[chosen] for test in tests[role]))}% of the answers of {who}"
+            for role, who in CHOOSERS.items()
+            if role in tests and all(chosen in test for test in tests[role])
+        ]
+        if told:
+            right = percent(tests["weak"][0][control])
+            yield f"Always choosing {what} is right in {right}%; so are chosen {', '.join(told)}."
 
 
 def _sentence(text: str) -> str:

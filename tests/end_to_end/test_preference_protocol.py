@@ -1,5 +1,6 @@
 """The protocol on pairs of texts: every applicable method, every tuning, and nothing that hangs on a pair's order."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,9 @@ from outgrow.dag.store import Store
 from outgrow.errors import UsageError
 from outgrow.methods import METHODS, check_method
 from outgrow.plan import make_plan
+from outgrow.tables import read_examples
 from outgrow.tasks.pairs import swapped
+from outgrow.words import task_notes
 
 LADDER = ("bert-8", "llama-12", "llama-16")
 TASK = "hh_rlhf"
@@ -104,9 +107,76 @@ def test_a_model_learns_which_text_is_the_better_one(text_study, shared_store, t
     study = text_study(
         TASK, supervisors=(supervisor,), training={"epochs": 6, **training}, rows={"student": 200, "supervisor": 100}
     )
-    (row,) = finished(study, shared_store).table()
+    results = finished(study, shared_store)
+    (row,) = results.table()
     assert row["ceiling"] > 0.8
     assert row["zero_shot"] is not None
+    (told,) = task_notes(results, TASK)
+    assert told.startswith("Always choosing the longest option is right in ")
+    assert all(f"% of the answers of {who}" in told for who in ("supervisors", "untuned students", "ceilings"))
+
+
+@pytest.mark.parametrize("training", [{"tuning": "probe"}, {"tuning": "full"}], ids=str)
+def test_answers_that_were_not_read_whole_are_told(text_study, shared_store, training):
+    study = text_study(TASK, supervisors=LADDER[1:2], training={"max_tokens": 5, **training})
+    (row,) = finished(study, shared_store).table()
+    assert row["texts_cut"] == 1.0
+    assert 0.1 < row["options_cut"] <= 1.0
+    assert any("have an option longer than max_tokens" in each for each in row["warnings"])
+
+
+def test_pairs_that_a_model_cannot_tell_apart_have_no_side(text_study, tmp_path, monkeypatch):
+    plain = tasks.TASKS[TASK]
+
+    def reading(turn):
+        def read(spec, places):
+            rows = plain.read(spec, places)
+            unknown = tuple(
+                (f" x{i}", f" y{i}") if i % 2 else each for i, each in enumerate(rows.every.completions)
+            )  # words that the tokenizer has not: both are the same tokens
+            every = replace(rows.every, completions=unknown)
+            return replace(rows, every=swapped(every) if turn else every)
+
+        return replace(plain, read=read)
+
+    methods = ("naive", "naive-hard", "confidence", "ensemble-mean")
+    study = text_study(TASK, methods=methods, supervisors=LADDER[:2], students=LADDER[2:])
+    found = []
+    for turn in (False, True):
+        monkeypatch.setitem(tasks.TASKS, TASK, reading(turn))
+        results = finished(study, Store(tmp_path / str(turn)))
+        roles = ("weak", "result", "ceiling", "zero_shot")
+        names = [(cell.task, cell.supervisor, cell.student, cell.method, cell.seed) for cell in results.cells]
+        found.append([results.cell(*name)[role]["test"]["correct"] for name in names for role in roles])
+    assert found[0] == found[1]
+
+
+def test_what_is_trained_on_pairs_is_tested_on_others_that_it_has_not_seen(text_study, text_world, store, tmp_path):
+    pairs = (text_world[1] / TASK / "train.jsonl").read_text().splitlines()
+    fresh = [line.replace("Human: x", "Human: z") for line in pairs[:100]]
+    answers = [
+        [json.loads(line)[side].rpartition("Assistant: ")[2] for line in pairs] for side in ("chosen", "rejected")
+    ]
+    four = [
+        {"prompt": f"w{i} a", "chosen": answers[0][i : i + 1], "rejected": answers[1][i : i + 3], "subset": "Focus"}
+        for i in range(100)
+    ]
+    folders = {TASK: pairs, "hh_rlhf_harmless": [*pairs, *fresh], "reward_bench_2": map(json.dumps, four)}
+    for name, lines in folders.items():
+        (tmp_path / "data" / name).mkdir(parents=True)
+        (tmp_path / "data" / name / "train.jsonl").write_text("\n".join(lines) + "\n")
+    study = text_study(TASK, data_dir=str(tmp_path / "data"), training={"epochs": 6}, rows={"tune": 0})
+    block = study.comparisons[0].model_copy(update={"test_on": ("hh_rlhf_harmless", "reward_bench_2")})
+    results = finished(study.model_copy(update={"comparisons": (block,)}), store)
+    rows = {row["task"]: row for row in results.table()}
+    cells = {cell.task: cell for cell in results.cells}
+    assert set(rows) == {TASK, f"{TASK} on hh_rlhf_harmless", f"{TASK} on reward_bench_2"}
+    trained = set(read_examples(store.get(cells[TASK].source.key).path("pool.parquet")).texts)
+    other = store.get(cells[f"{TASK} on hh_rlhf_harmless"].source.key)
+    assert trained
+    assert not trained & set(read_examples(other.path("test.parquet")).texts)
+    assert other.outputs["skipped"] == {"of a text that models are trained on": len(trained)}
+    assert rows[f"{TASK} on reward_bench_2"]["ceiling"] > 0.5  # of four
 
 
 def test_with_the_completion_head_there_is_no_probe(text_study):

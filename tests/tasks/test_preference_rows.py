@@ -159,16 +159,39 @@ def test_rmb_answers_lie_in_records():
     assert one(sets.rmb_pairs(row))[:3] == (sets.asked("Q"), " good", [" bad"])
 
 
-@pytest.mark.parametrize(("label", "good"), [("A", " a"), ("B", " b"), (0, " a"), (1, " b")])
+def test_equal_answers_cost_one_pair_of_nine():
+    row = {"prompt": "Q", "chosen": ["a", "same", "c"], "rejected": ["d", "e", "same"]}
+    found = sets.rm_bench(row)
+    assert [str(each) for each in found if isinstance(each, Skipped)] == ["equal completions"]
+    assert len(found) == 9
+
+
+@pytest.mark.parametrize(("label", "good"), [(1, " a"), ("1", " a"), (0, " b"), ("0", " b")])
+def test_votes_of_a_csv_mean_what_those_of_the_hub_do(label, good):
+    row = {"post_id": "x", "history": "H", "human_ref_A": "a", "human_ref_B": "b", "labels": label, "score_ratio": "2"}
+    assert one(sets.shp(row))[1] == good
+    with pytest.raises(ValueError, match="the column labels is 7, not one of 0, 1"):
+        sets.shp(row | {"labels": 7})
+
+
+LABELS = [("A", " a"), ("B", " b"), (0, " a"), (1, " b"), ("0", " a"), ("1", " b")]
+
+
+@pytest.mark.parametrize(("label", "good"), LABELS)
 def test_a_labelled_pair_names_the_better_answer(label, good):
     row = {"prompt": "Q", "first": "a", "second": "b", "label": label}
     assert one(sets.labelled_pair(row))[1] == good
 
 
-@pytest.mark.parametrize("label", [-1, None, "C"])
+@pytest.mark.parametrize("label", [-1, None, ""])
 def test_a_pair_without_a_label_is_left_out(label):
     with pytest.raises(Skipped, match="no label"):
         sets.labelled_pair({"prompt": "Q", "first": "a", "second": "b", "label": label})
+
+
+def test_a_label_that_is_none_of_the_two_is_an_error():
+    with pytest.raises(ValueError, match="the column label is 'C', not one of A, B"):
+        sets.labelled_pair({"prompt": "Q", "first": "a", "second": "b", "label": "C"})
 
 
 @given(st.lists(WORDS.map(str.strip), min_size=1, max_size=5))

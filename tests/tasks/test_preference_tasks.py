@@ -4,6 +4,8 @@ import json
 
 import chess
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from outgrow.chess.encoding import board_of
@@ -124,6 +126,39 @@ def test_reward_bench_2_has_four_options(tmp_path):
     read = TASKS["reward_bench_2"].rows(Where(data=str(path)))
     assert TASKS["reward_bench_2"].num_options == len(read.examples.completions[0]) == 4
     assert read.skipped == {"several right answers": 1}
+
+
+def test_a_row_with_more_options_than_the_task_has_is_named(tmp_path):
+    row = {"prompt": "Q", "chosen": ["a"], "rejected": ["b", "c", "d", "e"], "subset": "Focus"}
+    path = write_lines(tmp_path / "rows.jsonl", [row])
+    with pytest.raises(StepError, match=r"row 1 has 5 completions, the task has at most 4"):
+        TASKS["reward_bench_2"].rows(Where(data=str(path)))
+
+
+@pytest.mark.parametrize("released", [True, False])
+def test_rmb_is_read_from_parquet_in_both_its_forms(tmp_path, released):
+    asked = [{"role": "user", "content": "Q"}]
+    row = (
+        {"conversation_input": asked, "chosen": {"answer": "good"}, "reject": {"answer": "bad"}}
+        if released
+        else {"conversation": asked, "chosen": "good", "rejected": "bad"}
+    )
+    pq.write_table(pa.Table.from_pylist([row]), tmp_path / "rows.parquet")
+    found = TASKS["rmb"].rows(Where(data=str(tmp_path / "rows.parquet"))).examples
+    assert found.completions[0][found.truth_N[0]] == " good"
+
+
+def test_of_files_here_every_row_is_read(tmp_path):
+    row = {"history": "H", "human_ref_A": "a", "human_ref_B": "b", "labels": 1, "score_ratio": 2.0}
+    path = write_lines(tmp_path / "rows.jsonl", [row | {"post_id": f"p{i}", "history": f"H{i}"} for i in range(40)])
+    assert len(TASKS["shp"].rows(Where(data=str(path))).examples) == 40
+
+
+@pytest.mark.parametrize("labels", [(0, 1), (False, True), ("False", "True"), ("0", "1")])
+def test_whether_an_answer_is_right_may_be_a_number(tmp_path, labels):
+    checks = [{"question": f"Q{i}", "choice": "x", "label": label} for i, label in enumerate(labels)]
+    path = write_lines(tmp_path / "rows.jsonl", checks)
+    assert TASKS["aar_math"].rows(Where(data=str(path))).every.truth_N.tolist() == [0, 1]
 
 
 def test_the_automated_benchmark_is_read_in_both_its_forms(tmp_path):

@@ -141,10 +141,11 @@ def test_a_row_that_is_not_one_is_named(tmp_path, name, content, message):
 def test_a_sample_is_chosen_by_row_number_from_all_over_the_file(tmp_path):
     path = tmp_path / "many.jsonl"
     path.write_bytes(jsonl([{"n": i} for i in range(4_000)]))
-    located = locate_rows(Origin("many", files=(str(path),)), Where(), columns=["n"])
+    located = locate_rows(Origin("many", files=(str(path),), one_in=10), Where(), columns=["n"])
+    assert len(list(stored_rows(located.spec, located.places, columns=["n"]))) == 4_000  # files here are read whole
 
     def numbers():
-        return [row.number for row in stored_rows(located.spec, located.places, columns=["n"], one_in=10)]
+        return [row.number for row in stored_rows(located.spec | {"one_in": 10}, located.places, columns=["n"])]
 
     found = numbers()
     assert 330 < len(found) < 470

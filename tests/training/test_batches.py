@@ -63,6 +63,18 @@ def test_a_long_row_loses_its_beginning(tokenizer):
     assert sequences(batch) == [[word_ids()[word] for word in words] for words in (("Pa2", "?"), ("ke8", "?"))]
 
 
+def test_what_was_cut_is_told_by_row(tokenizer):
+    assert encoded(tokenizer, ["Ke1 ke8 Pa2 ?", "ke8 ?"], limit=2).cut == {"texts_cut": 0.5}
+    assert encoded(tokenizer, ["Ke1 ke8", "?"], limit=2).cut == {}
+    completions = ((" e2e4", " a7a8q"), (" e2e4", " e2e4 a7a8q e2e4"), (" e2e4",), (" e2e4",))
+    texts = ["Ke1 ?", "?", "?", "?"]
+    assert encoded(tokenizer, texts, head="reward", completions=completions, limit=2).cut == {
+        "texts_cut": 0.5,
+        "options_cut": 0.25,
+    }
+    assert encoded(tokenizer, texts, head="reward", completions=completions, limit=3).cut == {"texts_cut": 0.25}
+
+
 def test_options_are_sequences_of_their_row(tokenizer):
     ids = word_ids()
     completions = ((" e2e4", " a7a8q"), (" e2e4", " e2e4", " e2e4 a7a8q"))

@@ -84,21 +84,24 @@ def test_tasks_without_dialogues_refuse_it(text_study, tiny_study):
             make_plan(study)
 
 
-def test_models_with_templates_end_in_a_comparison(text_study, text_world, store, tmp_path):
+@pytest.mark.parametrize("supervisor", ["llama-12", "bert-8"])
+def test_models_with_templates_end_in_a_comparison(text_study, text_world, store, tmp_path, supervisor):
     import shutil
 
     from transformers import AutoTokenizer
 
-    for name in ("llama-12", "llama-16"):
+    for name in {"llama-16", supervisor}:
         folder = shutil.copytree(text_world[0] / name, tmp_path / "models" / name)
         reader = AutoTokenizer.from_pretrained(folder)
+        if name == "bert-8":
+            continue
         reader.chat_template = "{% for m in messages %}{{ m.content }} : {% endfor %}"
         reader.save_pretrained(folder)
     study = text_study(
         "hh_rlhf",
         methods=("naive", "generative"),
-        supervisors=("llama-12",),
-        training={"chat_template": True, "epochs": 4},
+        supervisors=(supervisor,),
+        training={"chat_template": "auto" if supervisor == "bert-8" else True, "epochs": 4},
         models=str(tmp_path / "models"),
     )
     plan = make_plan(study)

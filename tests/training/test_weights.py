@@ -134,3 +134,29 @@ def test_weights_of_another_model_are_refused(families, tmp_path):
     save_trained(trained(families["llama"]), tmp_path / "weights.safetensors")
     with pytest.raises(StepError, match="not those of this model and head"):
         load_trained(fresh(families["gpt2"]), tmp_path / "weights.safetensors")
+
+
+@pytest.mark.parametrize("name", ["llama", "neox", "opt"])
+def test_what_finetuning_as_language_changed_is_where_every_head_starts(families, tmp_path, name):
+    """Of an unembedding that is not tied to the embeddings too."""
+    folder, path = families[name], tmp_path / "weights.safetensors"
+    scorer = trained(folder, "completion")
+    save_trained(scorer, path)
+    again = load_scorer(folder, head="completion", language=path)
+    inputs = inputs_of(folder, "completion")
+    np.testing.assert_array_equal(predict(again, inputs), predict(scorer, inputs))
+    words = load_tokenizer(folder)(["0", "1"], add_special_tokens=False)["input_ids"]
+    rows = scorer.head.weight[[ids[0] for ids in words]]
+    head = load_scorer(folder, head="class", options=("no", "yes"), verbalizer=("0", "1"), language=path).head
+    assert torch.equal(head.weight, rows)
+    assert not torch.equal(head.weight, fresh(folder).head.weight)
+    reward = load_scorer(folder, head="reward", verbalizer=("1",), language=path)
+    assert torch.equal(reward.head.weight[0], rows[1])
+    assert (reward.start, load_scorer(folder, head="reward").start) == ("unembedding", "zero")
+
+
+def test_language_of_another_model_is_refused(families, tmp_path):
+    save_trained(trained(families["llama"], "completion"), tmp_path / "weights.safetensors")
+    for other in ("gpt2", "bert"):
+        with pytest.raises(StepError, match="not those of this language model"):
+            load_scorer(families[other], head="class", language=tmp_path / "weights.safetensors")

@@ -19,6 +19,7 @@ from outgrow.models.loading import (
     Unembedding,
     capped,
     check_unembedding,
+    load_language,
     load_pretrained,
     load_tokenizer,
     logits_of,
@@ -122,15 +123,19 @@ def load_scorer(
     verbalizer: Sequence[str] = (),
     adapter: Adapter | Mapping[str, Any] | None = None,
     dropout: float = 0.0,
+    language: Path | None = None,
     device: str = "cpu",
 ) -> Scorer:
     """Return the model of a folder in fp32 with a head over these options.
 
     `token`: the options are one token each. `class`: K rows that start at the unembedding rows of the `verbalizer`
     words' last tokens, one word an option; `reward`: a row that starts at that of the first word. Both start at zero
-    without words, and where the model has no unembedding: `scorer.start` says which. StepError names what is wrong.
+    without words, and where the model has no unembedding: `scorer.start` says which. `language`: weights that
+    finetuning as a language model left, in place of the folder's: heads start from those. StepError names what is off.
     """
     pretrained = load_pretrained(folder, dropout=dropout)
+    if language is not None:
+        load_language(pretrained, language)
     start, cap = _start_of(folder, pretrained, head=head, options=options, verbalizer=verbalizer)
     backbone, wanted = pretrained.backbone, Adapter.of(adapter)
     if wanted is not None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import safe_open
 from transformers import (
     AutoConfig,
     AutoModel,
@@ -85,6 +86,24 @@ def load_pretrained(folder: Path, *, dropout: float = 0.0) -> Pretrained:
     if linear is None:
         return Pretrained(model, None)
     return Pretrained(model, Unembedding(linear, getattr(config, "final_logit_softcapping", None)))
+
+
+def load_language(pretrained: Pretrained, path: Path) -> None:
+    """Put into a model the weights of a scorer of completions, as training left them: backbone and unembedding.
+
+    Where the two are tied the file has them once.
+    """
+    with safe_open(path, framework="pt") as file:
+        state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
+    parts: dict[str, dict[str, torch.Tensor]] = {"backbone": {}, "head": {}}
+    for name, tensor in state.items():
+        part, _, inner = name.partition(".")
+        parts.setdefault(part, {})[inner] = tensor
+    _, odd = pretrained.backbone.load_state_dict(parts["backbone"], strict=False)
+    if odd or not parts["backbone"] or len(parts) > 2 or pretrained.unembedding is None:
+        raise StepError(f"the weights in {path} are not those of this language model, such as {[*odd, ''][0]}")
+    if parts["head"]:
+        pretrained.unembedding.linear.load_state_dict(parts["head"])
 
 
 def check_unembedding(folder: Path, pretrained: Pretrained, *, head: str) -> Unembedding:

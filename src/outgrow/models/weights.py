@@ -13,8 +13,6 @@ from outgrow.errors import StepError
 from outgrow.models.adapters import Adapter, add_adapter
 from outgrow.models.heads import Scorer
 
-BACKBONE = "backbone."
-
 
 def trained_state(scorer: torch.nn.Module) -> dict[str, torch.Tensor]:
     """Return the tensors that training changes, each once though two names share it; they are not copied."""
@@ -44,16 +42,6 @@ def save_trained(scorer: Scorer, path: Path, *, whole: Mapping[str, torch.Tensor
     state = {name: (whole or trained)[name].contiguous().cpu() for name in trained}
     metadata = None if scorer.adapter is None else {"adapter": json.dumps(asdict(scorer.adapter))}
     save_file(state, path, metadata=metadata)
-
-
-def load_backbone(scorer: Scorer, path: Path) -> None:
-    """Put the backbone of a trained scorer, whatever its head was, into one without an adapter."""
-    with safe_open(path, framework="pt") as file:
-        names = [name for name in file.keys() if name.startswith(BACKBONE)]  # noqa: SIM118 (it is no mapping)
-        state = {name.removeprefix(BACKBONE): file.get_tensor(name) for name in names}
-    _, unknown = scorer.backbone.load_state_dict(state, strict=False)
-    if unknown or not state:
-        raise StepError(f"the weights in {path} are not those of this model's backbone, such as {[*unknown, ''][0]}")
 
 
 def load_head(scorer: Scorer, path: Path) -> None:

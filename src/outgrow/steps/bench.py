@@ -1,5 +1,6 @@
 """A step's working place: its rows (`Desk`), its model, the tokens of its texts. What the model steps do alike."""
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from outgrow.free_text import TextLabels
 from outgrow.models.adapters import Adapter
 from outgrow.models.catalog import local_folder
 from outgrow.models.heads import Head, load_scorer, load_tokenizer, quiet
-from outgrow.models.weights import load_backbone, load_head, save_trained
+from outgrow.models.weights import load_head, save_trained
 from outgrow.seeds import derive
 from outgrow.steps.desk import Desk
 from outgrow.training.batches import Inputs, encode
@@ -35,6 +36,7 @@ class Bench(Desk):
         self.share = here()
         self._settings = self.spec["training"]
         folder = local_folder(context.places["model"], self.spec["model"]["fingerprint"])
+        language = context.inputs.get("generative")
         self.scorer = load_scorer(
             folder,
             head=head or self._head(),
@@ -42,20 +44,23 @@ class Bench(Desk):
             verbalizer=self.task.verbalizer if self._settings["head"] == "unembedding" else (),
             adapter=self._adapter(),
             dropout=self._settings["dropout"],
+            language=language.path("weights.safetensors") if language else None,
             device=self.device if self.share.world == 1 else "cpu",  # from where its parts move when it is spread
         )
-        if "generative" in context.inputs:
-            load_backbone(self.scorer, context.inputs["generative"].path("weights.safetensors"))
         if "probe" in context.inputs:
             load_head(self.scorer, context.inputs["probe"].path("weights.safetensors"))
         self._tokenizer = load_tokenizer(folder)
+        self.cut: Mapping[str, float] = {}
+        """Of the rows that were read last, the shares that lost their beginning; nothing where none did."""
         self.packed = self.task.family != "chess"
         """Whether nothing is spent on padding. The chess ladder's numbers were made with padding."""
 
     def examples(self, *splits: str) -> Examples:
         """Return the rows of these splits as the model is to read them."""
         rows = super().examples(*splits)
-        return as_chat(self._tokenizer, rows) if self._settings.get("chat_template") else rows
+        wanted = self._settings.get("chat_template", False)
+        wanted = bool(self._tokenizer.chat_template) if wanted == "auto" else wanted
+        return as_chat(self._tokenizer, rows) if wanted else rows
 
     def spread(self) -> None:
         """Leave in each process its part of the model, where there are several. What is loaded, is loaded before."""
@@ -104,11 +109,16 @@ class Bench(Desk):
 
     def probabilities(self, examples: Examples) -> np.ndarray:
         """Return what the scorer gives these rows, probabilities_NK."""
-        return predict(self.scorer, self.inputs(examples), precision=self._settings["precision"], packed=self.packed)
+        return self._computed(predict, examples)
 
     def features_of(self, examples: Examples) -> np.ndarray:
         """Return what the head would read of these rows, features_ND; where options are texts features_NKD."""
-        return features(self.scorer, self.inputs(examples), precision=self._settings["precision"], packed=self.packed)
+        return self._computed(features, examples)
+
+    def _computed(self, function: Callable[..., np.ndarray], examples: Examples) -> np.ndarray:
+        inputs = self.inputs(examples)
+        self.cut = inputs.cut
+        return function(self.scorer, inputs, precision=self._settings["precision"], packed=self.packed)
 
     def predict(self, examples: Examples, *, file: str) -> Labels | TextLabels:
         """Predict the rows and write their labels to this file."""
@@ -116,7 +126,7 @@ class Bench(Desk):
 
     def test(self, split: str = "test") -> dict[str, Any]:
         """Predict a fixed split into test.parquet; return what a record keeps of it."""
-        return self.score(split, self.probabilities)
+        return self.score(split, self.probabilities) | dict(self.cut)
 
 
 def _exactly(device: str) -> None:

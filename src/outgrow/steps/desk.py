@@ -81,7 +81,7 @@ class Desk:
         """Write predictions of these rows to this file and return them; StepError where they are not numbers."""
         if not np.isfinite(probabilities_NK).all():
             raise StepError("the model's predictions are not finite: lower training.lr")
-        labels = Labels.from_dense(examples.ids, probabilities_NK)
+        labels = Labels.from_dense(examples.ids, probabilities_NK, rank_NK=examples.ranks(self.task.num_options))
         write_labels(self.context.folder / file, labels)
         return labels
 
@@ -93,7 +93,8 @@ class Desk:
         examples = self.examples(split)
         self.check_rows(examples, split)
         if split != "test" or not self.task.natural:
-            return scored(self.task, self.write(examples, predict(examples), file="test.parquet"), examples)
+            labels = self.write(examples, predict(examples), file="test.parquet")
+            return scored(self.task, labels, examples) | self._cut(split)
         natural = self.examples("natural")  # the rows of test are among them
         probabilities_MK = predict(natural)
         place = {each: row for row, each in enumerate(natural.ids)}
@@ -101,4 +102,11 @@ class Desk:
         questions_M = self.context.inputs["task"].outputs["natural_groups"]
         figure = natural_figure(self.task.natural, probabilities_MK, natural.truth_N, np.array(questions_M))
         labels = self.write(examples, probabilities_NK, file="test.parquet")
-        return scored(self.task, labels, examples) | {"natural_accuracy": figure}
+        return scored(self.task, labels, examples) | {"natural_accuracy": figure} | self._cut("natural")
+
+    def _cut(self, split: str) -> dict[str, float]:
+        """Return the shares of rows that lost their beginning when their features were computed, where any did."""
+        if "features" not in self.context.inputs:
+            return {}
+        found: dict[str, float] = self.context.inputs["features"].outputs.get("cut", {}).get(split, {})
+        return found

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 from safetensors.numpy import save_file
 
 from outgrow.dag.work import Context
@@ -21,6 +22,12 @@ def features(context: Context) -> dict[str, Any]:
     bench.spread()
     once = [split for split in FIXED_SPLITS if bench.has(split) and not (split == "test" and bench.has("natural"))]
     rows = {split: bench.examples(split) for split in once}
-    parts = {split: bench.features_of(examples) for split, examples in rows.items() if len(examples)}
+    parts: dict[str, np.ndarray] = {}
+    cut: dict[str, dict[str, float]] = {}
+    for split, examples in rows.items():
+        if len(examples):
+            parts[split] = bench.features_of(examples)
+            cut |= {split: dict(bench.cut)} if bench.cut else {}
     save_file(parts, context.folder / "features.safetensors")
-    return {"rows": {split: len(part) for split, part in parts.items()}, "width": next(iter(parts.values())).shape[-1]}
+    found = {"rows": {split: len(part) for split, part in parts.items()}, "width": next(iter(parts.values())).shape[-1]}
+    return found | ({"cut": cut} if cut else {})

@@ -15,14 +15,13 @@ def pool(context: Context) -> dict[str, Any]:
     """Combine the inputs `member_...` by the spec's rule; on the split test also score what comes out."""
     spec, source = context.spec, context.inputs["task"]
     members = [_labels(each, spec["split"]) for name, each in sorted(context.inputs.items()) if name != "task"]
-    if spec["split"] != "test":
-        labels = POOLS[spec["rule"]]([each.take(members[0].ids) for each in members])
-        write_labels(context.folder / "labels.parquet", labels)
-        return {"rows": len(labels)}
-    examples = read_examples(source.path("test.parquet"))
-    labels = POOLS[spec["rule"]]([each.take(examples.ids) for each in members])
-    write_labels(context.folder / "test.parquet", labels)
-    return {"test": scored(task_of(spec), labels, examples)}
+    testing = spec["split"] == "test"
+    examples = read_examples(source.path("test.parquet" if testing else "pool.parquet"))
+    rows = examples if testing else examples.take(members[0].ids)
+    parts = [each.take(rows.ids) for each in members]
+    labels = POOLS[spec["rule"]](parts, rank_NK=rows.ranks(parts[0].num_options))
+    write_labels(context.folder / f"{'test' if testing else 'labels'}.parquet", labels)
+    return {"test": scored(task_of(spec), labels, rows)} if testing else {"rows": len(labels)}
 
 
 def _labels(member: Artefact, split: str) -> Labels:

@@ -24,7 +24,7 @@ def prompt(context: Context) -> dict[str, Any]:
 
     truth = context.spec["shots"] and context.spec["labels"] == "truth"
     cheating = [f"was shown the truth of {context.spec['shots']} rows"] if truth else []
-    return {"test": bench.score("test", predict), "cheating": cheating}
+    return {"test": bench.score("test", predict) | dict(bench.cut), "cheating": cheating}
 
 
 def asked(examples: Examples, instruction: str, words: tuple[str, ...], shots: list[tuple[str, int]]) -> Examples:

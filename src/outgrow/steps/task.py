@@ -2,28 +2,37 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from outgrow.dag.store import Artefact
 from outgrow.dag.work import Context
 from outgrow.errors import StepError
 from outgrow.examples import Examples, cut, fixed_order
-from outgrow.tables import write_examples
+from outgrow.tables import read_examples, write_examples
 from outgrow.tasks import Rows, Task, task_of
+from outgrow.tasks.dialogue import first_turn
+from outgrow.tasks.grouping import normal
 from outgrow.tasks.shortcuts import shortcut_accuracy
 
 TUNE_SHARE, TUNE_FIT = 0.1, 0.8
+LEARNED = ("pool", "tune_fit", "tune_score")
+"""The splits from which models learn anything."""
+ALSO_TRAINED = "of a text that models are trained on"
 
 
 def task(context: Context) -> dict[str, Any]:
     """Read the task's rows and write pool, test, tune_fit and tune_score, each as a Parquet table of examples.
 
     A task with a natural figure also gets natural.parquet: all rows of the groups that were dealt out to fill test,
-    those of test among them.
+    those of test among them. Where there is an input `apart`, rows of another task that models are trained on, no
+    group has a text of those.
     """
     spec = context.spec
     kind = task_of(spec)
     rows = kind.read(spec, context.places)
+    if "apart" in context.inputs:
+        rows = apart_from(rows, context.inputs["apart"])
     if not len(rows.examples):
         raise StepError(f"the task {kind.name} has no rows{_reasons(rows)}")
     dealt = _dealt(kind, rows.examples, test=spec["test"], tune=spec["tune"])
@@ -91,6 +100,33 @@ def _capped(pool: Examples, order: Sequence[str], most: int, classes: int) -> Ex
             room[kind] -= 1
             kept.append(pool.ids[row])
     return pool.take(kept)
+
+
+def apart_from(rows: Rows, trained: Artefact) -> Rows:
+    """Return the rows without the groups that have a text, or a dialogue's beginning, in common with trained rows.
+
+    What is left out is counted.
+    """
+    learned = [read_examples(trained.path(f"{name}.parquet")) for name in LEARNED if trained.has(f"{name}.parquet")]
+    known = {_beginning(text) for part in learned for text in part.texts}
+    every = rows.every
+    shared = {group for group, text in zip(every.groups, every.texts, strict=True) if _beginning(text) in known}
+    if not shared:
+        return rows
+    kept = [i for i, group in enumerate(every.groups) if group not in shared]
+    left = every.take([every.ids[i] for i in kept])
+    names = set(left.ids)
+    return replace(
+        rows,
+        every=left,
+        used=None if rows.used is None else tuple(each for each in rows.used if each in names),
+        questions=tuple(rows.questions[i] for i in kept) if rows.questions else (),
+        skipped={**rows.skipped, ALSO_TRAINED: len(every) - len(left)},
+    )
+
+
+def _beginning(text: str) -> str:
+    return normal(first_turn(text))
 
 
 def _rows_of(examples: Examples, groups: frozenset[str]) -> Examples:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from outgrow.tasks.dialogue import TURNS, as_dialogue, first_turn
+from outgrow.tasks.formats import class_of, plain_value
+from outgrow.tasks.sets import HIDDEN
 
 Row = Mapping[str, Any]
 
@@ -37,8 +39,9 @@ class Comparison:
     """Further keys: rows that share one, at the same place, are of one group too."""
 
 
-Reader = Callable[[Row], Iterable[Comparison]]
-"""What a set's function does. It raises Skipped for a row to be left out, KeyError where a column is missing."""
+Reader = Callable[[Row], Iterable[Comparison | Skipped]]
+"""What a set's function does. It raises Skipped for a row to be left out, or gives it in place of a comparison of
+several; KeyError where a column is missing."""
 
 
 def ordered(
@@ -75,9 +78,9 @@ def hh_rlhf(row: Row) -> list[Comparison]:
 
 def shp(row: Row) -> list[Comparison]:
     """Compare two comments on a post, of which the later has more votes; `labels` 1 says that A is preferred."""
-    texts = row["human_ref_A"], row["human_ref_B"]
-    preferred, other = texts if row["labels"] == 1 else texts[::-1]
-    return [ordered(asked(row["history"]), preferred, [other], group=row["post_id"], margin=float(row["score_ratio"]))]
+    texts, right = (row["human_ref_B"], row["human_ref_A"]), _labelled(row, "labels", (0, 1))
+    margin = float(row["score_ratio"])
+    return [ordered(asked(row["history"]), texts[right], [texts[1 - right]], group=row["post_id"], margin=margin)]
 
 
 def ultrafeedback(row: Row) -> list[Comparison]:
@@ -133,17 +136,20 @@ def reward_bench_2(row: Row) -> list[Comparison]:
 RM_BENCH_STYLES = ("concise", "detailed", "markdown")
 
 
-def rm_bench(row: Row) -> list[Comparison]:
+def rm_bench(row: Row) -> list[Comparison | Skipped]:
     """Compare right and wrong answers in three styles each, all nine pairs; the tag names the right one's style first.
 
     Grouped by prompt, prompts for code by the function to be written, whatever the language.
     """
     group = _function_name(row["prompt"]) or row["prompt"]
-    return [
-        ordered(asked(row["prompt"]), right, [wrong], group=group, tag=f"{good}-{bad}")
-        for good, right in zip(RM_BENCH_STYLES, row["chosen"], strict=True)
-        for bad, wrong in zip(RM_BENCH_STYLES, row["rejected"], strict=True)
-    ]
+    found: list[Comparison | Skipped] = []
+    for good, right in zip(RM_BENCH_STYLES, row["chosen"], strict=True):
+        for bad, wrong in zip(RM_BENCH_STYLES, row["rejected"], strict=True):
+            try:
+                found.append(ordered(asked(row["prompt"]), right, [wrong], group=group, tag=f"{good}-{bad}"))
+            except Skipped as reason:
+                found.append(reason)
+    return found
 
 
 def _function_name(prompt: str) -> str:
@@ -163,10 +169,16 @@ def rmb_pairs(row: Row) -> list[Comparison]:
 def labelled_pair(row: Row) -> list[Comparison]:
     """Compare two answers, `first` and `second`, by the label A or B, or 0 or 1."""
     texts = row["first"], row["second"]
-    if row["label"] not in ("A", "B", 0, 1):
-        raise Skipped("no label")
-    preferred = int(row["label"] in ("B", 1))
+    preferred = _labelled(row, "label", (0, 1) if plain_value(row["label"]) in ("0", "1") else ("A", "B"))
     return [ordered(asked(row["prompt"]), texts[preferred], [texts[1 - preferred]], group=row["prompt"])]
+
+
+def _labelled(row: Row, column: str, values: Sequence[Any]) -> int:
+    """Return the place of a column's value among these, as text or number; a hidden one raises Skipped."""
+    found = class_of(column, values)(dict(row))
+    if found == HIDDEN:
+        raise Skipped("no label")
+    return found
 
 
 _CHOSEN = ("chosen", "rejected")

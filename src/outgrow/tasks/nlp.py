@@ -32,8 +32,10 @@ YES: dict[str, Any] = {"classes": ("no", "yes")}
 FIT = "Is the last line the right answer?"
 
 
-def _set(name: str, hub: str, splits: tuple[str, ...], about: str, config: str = "", **how: Any) -> TextSet:
-    return TextSet(Origin(name, hub, config, splits), about, format=FORMATS[name], **how)
+def _set(
+    name: str, hub: str, splits: tuple[str, ...], about: str, config: str = "", *, one_in: int = 1, **how: Any
+) -> TextSet:
+    return TextSet(Origin(name, hub, config, splits, one_in=one_in), about, format=FORMATS[name], **how)
 
 
 def _by(*columns: str) -> dict[str, Any]:
@@ -322,7 +324,7 @@ SETS = (
         "amazon_polarity",
         "fancyzhx/amazon_polarity",
         ("train", "test"),
-        "Is this review of a product positive? About 100,000 of its four million rows are read.",
+        "Is this review of a product positive? Of the hub's four million rows about 100,000.",
         columns={"label": ANY, "title": str, "content": str},
         **LABEL,
         **_by("content"),

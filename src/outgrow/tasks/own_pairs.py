@@ -1,5 +1,6 @@
 """A preference task of the user's own: the study says which columns hold the texts that are compared."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +11,7 @@ from outgrow.tasks.dialogue import as_dialogue
 from outgrow.tasks.grouping import normal
 from outgrow.tasks.own import answer_of, filled
 from outgrow.tasks.preference import PairSet
-from outgrow.tasks.rows import Origin, Row
+from outgrow.tasks.rows import Origin
 from outgrow.tasks.sets import HIDDEN, PLAIN, BadValueError
 
 
@@ -19,10 +20,10 @@ def own_pairs(own: OwnTask) -> Task:
     count = len(own.texts)
     preferred = answer_of(own) if own.compare else lambda row: 0
 
-    def compared(row: Row) -> list[Comparison]:
+    def compared(row: Mapping[str, Any]) -> list[Comparison]:
         prompt = filled(own.text, {name: _prompt(name, row[name]) for name in own.columns})
         texts = [_last(name, row[name]) for name in own.texts]
-        right = preferred(row)
+        right = preferred(dict(row))
         if right == HIDDEN:
             raise Skipped("no label")
         others = [text for i, text in enumerate(texts) if i != right and text.strip()]

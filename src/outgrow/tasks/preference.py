@@ -71,13 +71,13 @@ class PairSet:
     about: str
     columns: tuple[str, ...]
     reader: Reader
+    further: tuple[str, ...] = ()
+    """Columns that some forms of the set have and others have not."""
     options: tuple[str, ...] = ("first", "second")
     diagnose: Callable[[Labels, Examples], dict[str, float]] = length_control
     verified: bool = False
     dialogues: bool = True
     """Whether prompts are dialogues, which a chat template can be put on."""
-    one_in: int = 1
-    """For sets of hundreds of thousands: about one row in so many is read."""
 
     def task(self, *, known: Sequence[str] = ()) -> Task:
         """Return the set as a task; `known` are names of sets that a misspelt one may have meant."""
@@ -86,7 +86,7 @@ class PairSet:
             return locate_rows(self.origin, where, columns=self.columns, known=known)
 
         def read(spec: Mapping[str, Any], places: Mapping[str, str]) -> Rows:
-            return self.rows(stored_rows(spec, places, columns=self.columns, one_in=self.one_in))
+            return self.rows(stored_rows(spec, places, columns=(*self.columns, *self.further)))
 
         return Task(
             name=self.origin.task,
@@ -99,6 +99,7 @@ class PairSet:
             locate=locate,
             read=read,
             diagnose=self.diagnose,
+            verbalizer=("1",),
             verified=self.verified,
             dialogues=self.dialogues,
             source=f"{self.origin.hub} {self.origin.config}".strip() or "files of the user's own",
@@ -113,15 +114,23 @@ class PairSet:
         skipped: Counter[str] = Counter()
         for row in stored:
             try:
-                made += [(f"{row.id}:{each.tag}" if each.tag else row.id, each) for each in self.reader(row.values)]
+                found = list(self.reader(row.values))
             except Skipped as reason:
-                skipped[str(reason)] += 1
+                found = [reason]
             except BadValueError as error:
                 raise StepError(f"the task {self.origin.task}: {row.place}: {error}") from None
             except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
                 raise StepError(
                     f"the task {self.origin.task}: {row.place} is not a row of this set: {error!r}"
                 ) from None
+            for each in found:
+                if isinstance(each, Skipped):
+                    skipped[str(each)] += 1
+                    continue
+                if len(each.completions) > len(self.options):
+                    most = f"{len(each.completions)} completions, the task has at most {len(self.options)}"
+                    raise StepError(f"the task {self.origin.task}: {row.place} has {most}")
+                made.append((f"{row.id}:{each.tag}" if each.tag else row.id, each))
         return Rows(as_examples(made), skipped=dict(skipped))
 
 
@@ -186,5 +195,6 @@ CHESS_PREFERENCE = Task(
     asset="chess-preference.parquet",
     diagnose=together(margin_bands(*CHESS_BANDS), capture_control),
     models="chess",
+    verbalizer=("e2e4",),
     background=chess_background,
 )

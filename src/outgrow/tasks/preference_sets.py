@@ -9,11 +9,11 @@ from outgrow.errors import UsageError
 from outgrow.tasks import comparisons
 from outgrow.tasks.base import Located, Task, Where
 from outgrow.tasks.comparisons import RM_BENCH_STYLES
-from outgrow.tasks.formats import class_of
+from outgrow.tasks.formats import class_of, plain_value
 from outgrow.tasks.grouping import normal
 from outgrow.tasks.pairs import accuracy_by_tag, length_control, margin_bands, together
 from outgrow.tasks.preference import CHESS_PREFERENCE, PairSet
-from outgrow.tasks.rows import Origin
+from outgrow.tasks.rows import Origin, Row
 from outgrow.tasks.sets import TextSet
 
 RM_BENCH_LEVELS = {
@@ -45,12 +45,11 @@ PAIR_SETS = (
         verified=True,
     ),
     PairSet(
-        Origin("shp", "stanfordnlp/SHP"),
-        "Which of two comments on a Reddit post has more votes though it is no older.",
+        Origin("shp", "stanfordnlp/SHP", one_in=8),
+        "Which of two comments on a Reddit post has more votes though it is no older. Of the hub's rows one in eight.",
         ("post_id", "history", "human_ref_A", "human_ref_B", "labels", "score_ratio"),
         comparisons.shp,
         diagnose=together(length_control, margin_bands(1.0, 2.0, 4.0)),
-        one_in=8,
     ),
     PairSet(
         Origin("ultrafeedback", "HuggingFaceH4/ultrafeedback_binarized", splits=("train_prefs", "test_prefs")),
@@ -100,8 +99,15 @@ PAIR_SETS = (
         "Which of two answers to a dialogue is better, more helpful or less harmful.",
         ("chosen",),
         comparisons.rmb_pairs,
+        further=("conversation_input", "conversation", "reject", "rejected"),
     ),
 )
+
+
+def _right(row: Row) -> int:
+    """Tell whether an answer is right: true and false, or 1 and 0."""
+    return class_of("label", (0, 1) if plain_value(row["label"]) in ("0", "1") else (False, True))(row)
+
 
 AUTOMATED = "of the benchmark of automated weak-to-strong research; its splits are joined and cut anew"
 
@@ -118,7 +124,7 @@ AUTOMATED_CHECKS = tuple(
         columns={"question": str, "choice": str, "label": (bool, int, str)},
         label=("label",),
         format=lambda row, _: f"Question: {row['question']}\nAnswer: {row['choice']}",
-        truth=class_of("label", (False, True)),
+        truth=_right,
         group=lambda row: [normal(row["question"])],
         instruction="Say whether the answer to the question is right.",
     )

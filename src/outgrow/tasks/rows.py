@@ -43,13 +43,17 @@ class StoredRow:
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a task's rows come from by default: files here, or splits of a hub data set (none named: all)."""
+    """Where a task's rows come from by default: files here, or splits of a hub data set (none named: all).
+
+    one_in: of a hub set of millions about one row in so many is read; of files here all.
+    """
 
     task: str
     hub: str = ""
     config: str = ""
     splits: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    one_in: int = 1
 
 
 def locate_rows(origin: Origin, where: Where, *, columns: Iterable[str], known: Iterable[str] = ()) -> Located:
@@ -72,7 +76,8 @@ def locate_rows(origin: Origin, where: Where, *, columns: Iterable[str], known: 
             f"the data set {origin.hub} has none of the splits {', '.join(origin.splits)}: it has "
             f"{', '.join(pin.files) or 'none'}"
         )
-    return Located({"hub": origin.hub, "revision": pin.revision, "files": files})
+    spec = {"hub": origin.hub, "revision": pin.revision, "files": files}
+    return Located(spec | ({"one_in": origin.one_in} if origin.one_in > 1 else {}))
 
 
 def _named(origin: Origin, place: Path) -> dict[str, Path]:
@@ -112,13 +117,12 @@ def _local(files: Mapping[str, Path], columns: Iterable[str]) -> Located:
     return Located({"files": hashes}, {split: str(path) for split, path in files.items()})
 
 
-def stored_rows(
-    spec: Mapping[str, Any], places: Mapping[str, str], *, columns: Sequence[str], one_in: int = 1
-) -> Iterator[StoredRow]:
+def stored_rows(spec: Mapping[str, Any], places: Mapping[str, str], *, columns: Sequence[str]) -> Iterator[StoredRow]:
     """Yield the rows that were located, split by split; StepError where a file is not what it was or not readable.
 
-    one_in: about one row in so many is kept, chosen by a hash of split and number and not by what stands there.
+    Of the spec's `one_in` about one row is kept, chosen by a hash of split and number and not by what stands there.
     """
+    one_in = spec.get("one_in", 1)
     for split in spec["files"]:
         number = 0
         for path in _paths(spec, places, split):

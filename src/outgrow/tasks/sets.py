@@ -62,8 +62,6 @@ class TextSet:
     instruction: str = ""
     words: tuple[str, ...] = ("no", "yes")
     verified: bool = False
-    one_in: int = 1
-    """For sets of millions: about one row in so many is read."""
 
     @property
     def name(self) -> str:
@@ -77,7 +75,7 @@ class TextSet:
             return locate_rows(self.origin, where, columns=self.columns, known=known)
 
         def read(spec: Mapping[str, Any], places: Mapping[str, str]) -> Rows:
-            return self.rows(stored_rows(spec, places, columns=tuple(self.columns), one_in=self.one_in))
+            return self.rows(stored_rows(spec, places, columns=tuple(self.columns)))
 
         natural: Literal["accuracy", "question"] = "accuracy" if self.answers is None else "question"
         hub = f"{self.origin.hub} {self.origin.config}".strip()

@@ -20,7 +20,8 @@ class Inputs:
     """The tokens of N rows: sequence s is flat[start[s] : start[s + 1]], row n has sequences first[n] to first[n + 1].
 
     `scored_S`: the first token of the option's text, 0 where sequences are rows. K is `num_options`, 0 where sequences
-    are rows. `option_S`: the option that a sequence is; None: a row's sequences are its options in order.
+    are rows. `option_S`: the option that a sequence is; None: a row's sequences are its options in order. `lost_S`: how
+    many tokens of the text's beginning were cut off, `lost_scored_S`: how many of these are the option's own.
     """
 
     flat: np.ndarray
@@ -30,6 +31,8 @@ class Inputs:
     pad: int
     num_options: int = 0
     option_S: np.ndarray | None = None
+    lost_S: np.ndarray | None = None
+    lost_scored_S: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.first) - 1
@@ -48,6 +51,17 @@ class Inputs:
     def counts(self) -> np.ndarray:
         """Return the number of sequences of every row, (N,)."""
         return np.diff(self.first)
+
+    @property
+    def cut(self) -> dict[str, float]:
+        """Return the share of rows of which a text lost its beginning, and an option did; what is 0 is left out."""
+        lost = {"texts_cut": self.lost_S, "options_cut": self.lost_scored_S}
+        shares = {
+            name: float((np.maximum.reduceat(each_S, self.first[:-1]) > 0).mean())
+            for name, each_S in lost.items()
+            if each_S is not None and len(each_S)
+        }
+        return {name: share for name, share in shares.items() if share}
 
     def batch(self, rows_B: np.ndarray) -> Batch:
         """Return these rows as sequences that go through a model together."""
@@ -89,8 +103,9 @@ def encode(
     """
     affixes = _affixes(tokenizer)
     if head in ("class", "token"):
-        encoded = [_cut(ids, affixes, limit) for ids in _ids(tokenizer, examples.texts)]
-        return one_a_row(encoded)
+        whole = _ids(tokenizer, examples.texts)
+        encoded = [_cut(ids, affixes, limit) for ids in whole]
+        return replace(one_a_row(encoded), lost_S=_lost(whole, encoded, affixes))
     options = examples.completions or (tuple(words),) * len(examples)
     if not all(options):
         raise StepError(f"the {head} head needs the text of every option: some row has none")
@@ -103,12 +118,13 @@ def encode(
     asked = [prompt for prompt, count in zip(prompts, count_N, strict=True) for _ in range(count)]
     encoded = [_cut(ids, affixes, limit) for ids in whole]
     shared_S = np.array([_shared(prompt, ids) for prompt, ids in zip(asked, whole, strict=True)])
-    lost_S = np.array([len(ids) for ids in whole]) + len(affixes.before) + len(affixes.after) - [*map(len, encoded)]
+    lost_S = _lost(whole, encoded, affixes)
     scored_S = shared_S + len(affixes.before) - lost_S
     if head == "completion":
         scored_S = np.maximum(scored_S, 1)  # the first token is foretold by nothing
         _check_scored(scored_S, encoded, texts)
-    return replace(_inputs(encoded, count_N, scored_S, num_options or int(count_N.max())), option_S=option_S)
+    found = _inputs(encoded, count_N, scored_S, num_options or int(count_N.max()))
+    return replace(found, option_S=option_S, lost_S=lost_S, lost_scored_S=np.maximum(lost_S - shared_S, 0))
 
 
 def encode_prompts(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], *, limit: int) -> list[list[int]]:
@@ -145,6 +161,12 @@ def _cut(ids: list[int], affixes: _Affixes, limit: int) -> list[int]:
     if not ids and not affixes.before and not affixes.after:
         raise StepError("a row's text has no tokens: every row needs a text")
     return affixes.before + ids[max(0, len(ids) - room) :] + affixes.after
+
+
+def _lost(whole: list[list[int]], encoded: list[list[int]], affixes: _Affixes) -> np.ndarray:
+    """Return how many tokens of each text were cut off, (S,)."""
+    added = len(affixes.before) + len(affixes.after)
+    return np.array([len(ids) + added - len(kept) for ids, kept in zip(whole, encoded, strict=True)], np.int64)
 
 
 def _shared(prompt: list[int], whole: list[int]) -> int:

@@ -66,7 +66,9 @@ function head() {
 }
 
 function told(row) {
-  const diagnostics = Object.entries(row.diagnostics).map(([name, value]) => `${name.replaceAll("_", " ")} ${percent(value)}%`);
+  const figure = ([name, value]) => `${name.replaceAll("_", " ")} ${name === "log_loss" ? value.toFixed(3) : `${percent(value)}%`}`;
+  const all = Object.entries(row.diagnostics), isRule = ([name]) => name.endsWith("_control");
+  const diagnostics = all.filter((each) => !isRule(each)).map(figure), rules = all.filter(isRule).map(figure);
   return make("tr", { class: "told", hidden: true }, make("td", { colspan: columns.length },
     make("p", {}, row.sentence),
     row.warnings.length ? make("ul", {}, row.warnings.map((warning) => make("li", {}, warning))) : null,
@@ -76,6 +78,7 @@ function told(row) {
       row.net_pgr_reason ? `Net PGR none: ${row.net_pgr_reason}.` : "",
       `${plural(row.counts[0], "answer")}, the supervisor right in ${row.counts[1].toLocaleString("en")}.`,
       diagnostics.length ? `Student: ${diagnostics.join(", ")}.` : "",
+      rules.length ? `Rules that read nothing: ${rules.join(", ")}.` : "",
     ].filter((text) => text).join(" "))));
 }
 
