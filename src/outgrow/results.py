@@ -67,11 +67,12 @@ class Results:
 
     @cached_property
     def comparisons(self) -> list[Comparison]:
-        """Return every comparison that has at least one finished seed, in the study's order."""
+        """Return every comparison that has at least one finished seed, task by task in the study's order."""
         grouped: dict[tuple[str, str, str, str], list[Cell]] = {}
         for cell in self.plan.cells:
             grouped.setdefault((cell.task, cell.supervisor, cell.student, cell.method), []).append(cell)
-        found = (self._comparison(cells) for cells in grouped.values())
+        tasks = list(dict.fromkeys(task for task, *_ in grouped))
+        found = (self._comparison(grouped[name]) for name in sorted(grouped, key=lambda name: tasks.index(name[0])))
         return [each for each in found if each is not None]
 
     @cached_property

@@ -175,6 +175,8 @@ class OwnTask(Spec):
     """The column with the text that is preferred to others."""
     rejected: tuple[str, ...] = ()
     """The columns with the others; where one is blank there is one fewer."""
+    most_options: Count = 0
+    """Preferences whose texts lie in a list, in one column of `options` or `rejected`: how many a row has at most."""
     max_new_tokens: Count = 0
     """Above 0: the label is free text of at most so many tokens, which a language model writes."""
     group: tuple[str, ...] = ()
@@ -194,6 +196,7 @@ class OwnTask(Spec):
         values = {str(each) for each in self.classes}
         unused = [name for name in ("verbalizer", "instruction") if self.compared and getattr(self, name)]
         unused += ["classes"] if pairs and self.classes else []
+        count = self.most_options or len(self.options)
         refused = [
             (
                 not whole or choice + pairs + bool(self.label) > 1,
@@ -216,10 +219,16 @@ class OwnTask(Spec):
                 {self.label, self.answer, self.chosen, *self.rejected} & set(self.columns),
                 "text names the column of the label, which would give it away",
             ),
+            (self.compare and not choice, "compare is for options and answer"),
             (
-                self.compare and len(self.options) < 2,
-                "compare is for options and answer, with a column for every option",
+                self.compare and count < 2,
+                "compare needs a column for every option, or most_options where one column has a list of them",
             ),
+            (
+                self.compare and self.classes and not count == len(values) == len(self.classes),
+                f"classes must name a value of {self.answer} for each of {count} options, each once: leave ties blank",
+            ),
+            (self.most_options and not self.compared, "most_options is for preferences"),
             (len(set(self.texts)) < len(self.texts), "a column of texts to be compared is named twice"),
             (unused, f"preferences have no use for {' and '.join(unused)}"),
             (
@@ -259,7 +268,7 @@ class OwnTask(Spec):
 
     def plain(self) -> dict[str, Any]:
         """Return what changes numbers: neither where files lie nor what is said about the task."""
-        later = ("max_new_tokens", "compare", "chosen", "rejected")  # left out at their defaults, so that keys stay
+        later = ("max_new_tokens", "compare", "chosen", "rejected", "most_options")  # at their defaults no part of keys
         left_out = {"files", "about"} | {name for name in later if not getattr(self, name)}
         return self.model_dump(mode="json", exclude=left_out)
 

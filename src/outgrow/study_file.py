@@ -97,10 +97,14 @@ def _readable(error: ValidationError) -> str:
             near = str(unknown("key", str(each["loc"][-1]), _fields_at(each["loc"])))
             parts.append(f"{where or 'study'}: {near}")
         else:
-            parts.append(f"{where or 'study'}: {each['msg'].removeprefix('Value error, ')} (got {each['input']!r:.60})")
+            told = LISTS.get(each["type"], each["msg"].removeprefix("Value error, "))
+            given = "" if isinstance(each["input"], dict) else f" (got {each['input']!r:.60})"
+            parts.append(f"{where or 'study'}: {told}{given}")
     return "; ".join(dict.fromkeys(parts))
 
 
+LISTS = {"tuple_type": "write it as a list, in brackets"}
+"""What an error of pydantic says in words of YAML."""
 _KEYS = {name for table in (Study, Comparison, Rows, Training, LabelFile, OwnTask) for name in table.model_fields}
 
 

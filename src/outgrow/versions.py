@@ -11,7 +11,7 @@ STEP_VERSIONS = {
     "corpus": 1,
     "pretrain": 1,
     "export": 1,
-    "task": 1,
+    "task": 2,
     "finetune": 2,
     "label": 1,
     "label_file": 1,

@@ -97,13 +97,35 @@ def test_rows_that_make_no_comparison_are_counted(tmp_path):
     ("block", "row", "message"),
     [
         (PAIRS, ROW | {"bad": {"text": "No."}}, r"row 1: the column bad is \{'text': 'No.'\}, not a text or a list of"),
-        (PAIRS, ROW | {"prompt": [{"role": "user"}]}, "the column prompt is .*, not a text or a list of messages"),
+        (PAIRS, ROW | {"prompt": [{"role": "user"}]}, "a list of messages needs the template {prompt} alone"),
+        (PAIRS | {"text": "{prompt}"}, ROW | {"prompt": [{"role": "user"}]}, "not a text or a list of messages, each"),
+        (PAIRS | {"text": "{prompt}"}, ROW | {"prompt": [{"role": "tool", "content": "x"}]}, "a role of user, assi"),
+        (PAIRS, {name: value for name, value in ROW.items() if name != "bad"}, "the column bad is not there"),
         (ARENA, {"prompt": "p", "a": "x", "b": "y", "winner": "tie"}, "the column winner is 'tie', not one of model_a"),
     ],
 )
 def test_a_row_that_cannot_be_used_is_named(tmp_path, block, row, message):
+    fine = ROW | {"a": "x", "b": "y", "winner": "model_a"}  # what is planned by the first row fails at another
     with pytest.raises(StepError, match=message):
-        read(tmp_path, block, row)
+        read(tmp_path, block, fine, row)
+
+
+def test_texts_may_lie_in_a_list(tmp_path):
+    listed = PAIRS | {"rejected": ("bad",), "most_options": 4}
+    own, task = task_from(tmp_path, listed, ROW | {"bad": ["No.", "Never.", "Hm."]}, ROW | {"prompt": "How?"})
+    found = task.rows().examples
+    assert task.options() == ("1", "2", "3", "4")
+    assert [len(each) for each in found.completions] == [4, 2]
+    with pytest.raises(StepError, match="row 1 has 5 completions, the task has at most 4"):
+        read(tmp_path, listed, ROW | {"bad": ["No.", "Never.", "Hm.", "Ah."]})
+    with pytest.raises(StepError, match="the column bad is"):
+        read(tmp_path, PAIRS, ROW | {"bad": ["No."]})
+    ranked = {"name": "r", "text": "{q}", "options": ("all",), "answer": "best", "compare": True, "most_options": 3}
+    rows = read(
+        tmp_path, ranked, {"q": "Q", "all": ["a", "b", "c"], "best": 1}, {"q": "P", "all": ["a", "b"], "best": 0}
+    )
+    assert [rows.examples.completions[i][t] for i, t in enumerate(rows.examples.truth_N)] == [" b", " a"]
+    assert own.plain()["most_options"] == 4
 
 
 def test_a_column_that_is_not_there_is_named_when_the_study_is_planned(tmp_path):
@@ -123,7 +145,16 @@ def test_a_column_that_is_not_there_is_named_when_the_study_is_planned(tmp_path)
         (PAIRS | {"classes": ("a", "b")}, "preferences have no use for classes"),
         (PAIRS | {"instruction": "Which?"}, "preferences have no use for instruction"),
         (PAIRS | {"max_new_tokens": 3}, "free text"),
-        (ARENA | {"options": ("a",)}, "a column for every option"),
+        (ARENA | {"options": ("a",)}, "a column for every option, or most_options"),
+        (
+            ARENA | {"classes": ("model_a", "model_b", "tie")},
+            "classes must name a value of winner for each of 2 options",
+        ),
+        (ARENA | {"classes": (0, 0)}, "classes must name a value of winner for each of 2 options"),
+        (
+            PAIRS | {"most_options": 3, "chosen": "", "rejected": (), "label": "l", "classes": (0, 1)},
+            "is for preferences",
+        ),
         (ARENA | {"options": (), "answer": "", "label": "x"}, "compare is for options and answer"),
     ],
 )

@@ -135,6 +135,13 @@ def test_a_row_with_more_options_than_the_task_has_is_named(tmp_path):
         TASKS["reward_bench_2"].rows(Where(data=str(path)))
 
 
+@pytest.mark.parametrize("name", ["reward_bench_2", "rm_bench"])
+def test_a_text_in_the_place_of_a_list_is_not_taken_apart(tmp_path, name):
+    row = {"prompt": "Q", "chosen": ["a"], "rejected": "bad", "subset": "Focus"}
+    with pytest.raises(StepError, match="row 1: the column rejected is 'bad', not a list of texts"):
+        TASKS[name].rows(Where(data=str(write_lines(tmp_path / "rows.jsonl", [row]))))
+
+
 @pytest.mark.parametrize("released", [True, False])
 def test_rmb_is_read_from_parquet_in_both_its_forms(tmp_path, released):
     asked = [{"role": "user", "content": "Q"}]

@@ -118,7 +118,7 @@ def test_files_that_cannot_be_used_are_refused_when_the_study_is_planned(tmp_pat
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(UsageError, match=r"the rows of wic are not here: there is no folder .*wic"):
+    with pytest.raises(UsageError, match=r"the rows of wic are not here: there is no file or folder .*wic"):
         find_task("wic").locate(Where(None, folder(tmp_path)))
 
 

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from outgrow.cli.output import WIDTH, bullet, table
-from outgrow.metrics import Estimate, PgrInterval
+from outgrow.metrics import Estimate, PgrInterval, Summary
 from outgrow.numerals import percent, plural, signed, span
 from outgrow.results import Comparison, Results
 from outgrow.words import NATURAL, task_notes
@@ -125,7 +125,7 @@ def _cells(each: Comparison) -> list[RenderableType]:
         "\n".join(textwrap.wrap(each.method, METHOD_WIDTH)),
         f"{percent(summary.student.mean)}\n{_natural(each, 'student').strip()}".rstrip(),
         _gain(summary.gain),
-        _pgr(summary.pgr),
+        _pgr(summary),
         _net_pgr(summary.net_pgr),
         *map(percent, shares),
     ]
@@ -133,14 +133,20 @@ def _cells(each: Comparison) -> list[RenderableType]:
 
 def _gain(gain: Estimate) -> Text:
     style = "green" if gain.low > 0 else "red" if gain.high < 0 else ""
-    return Text.assemble((signed(gain.mean), style), (f"\n{span(gain.low, gain.high)}", "dim"))
+    return Text.assemble((signed(gain.mean), style), (f"\n{_span(gain.low, gain.high)}", "dim"))
 
 
-def _pgr(pgr: PgrInterval) -> Text:
+def _span(low: float, high: float) -> str:
+    """Return an interval; decimals would not fit, nor mean anything, where an end is far away."""
+    return f"[{100 * low:,.0f}, {100 * high:,.0f}]" if max(abs(low), abs(high)) >= 1 else span(low, high)
+
+
+def _pgr(summary: Summary) -> Text:
+    pgr = summary.pgr
+    if summary.ceiling.mean <= summary.weak.mean:  # two losses would make a ratio that reads as a success
+        return Text("no gap", style="yellow")
     if pgr.bounded and pgr.low is not None and pgr.high is not None:
-        # Decimals would not fit, nor mean anything, where an end is that far away.
-        far = max(abs(pgr.low), abs(pgr.high)) >= 1
-        below = f"[{100 * pgr.low:,.0f}, {100 * pgr.high:,.0f}]" if far else span(pgr.low, pgr.high)
+        below = _span(pgr.low, pgr.high)
     else:
         below = "undefined" if pgr.kind == "nothing" else "unbounded"
     return Text.assemble(percent(pgr.pgr), (f"\n{below}", "dim" if pgr.bounded else "yellow"))

@@ -12,7 +12,7 @@ from typing import Any
 
 from outgrow.tasks.dialogue import TURNS, as_dialogue, first_turn
 from outgrow.tasks.formats import class_of, plain_value
-from outgrow.tasks.sets import HIDDEN
+from outgrow.tasks.sets import HIDDEN, BadValueError
 
 Row = Mapping[str, Any]
 
@@ -128,6 +128,7 @@ def summaries(row: Row) -> list[Comparison]:
 
 def reward_bench_2(row: Row) -> list[Comparison]:
     """Compare one right answer with three wrong ones; rows with several right ones (the subset Ties) are left out."""
+    _check_lists(row)
     if row["subset"] == "Ties" or len(row["chosen"]) != 1:
         raise Skipped("several right answers")
     return [ordered(asked(row["prompt"]), row["chosen"][0], row["rejected"], group=row["prompt"])]
@@ -141,6 +142,7 @@ def rm_bench(row: Row) -> list[Comparison | Skipped]:
 
     Grouped by prompt, prompts for code by the function to be written, whatever the language.
     """
+    _check_lists(row)
     group = _function_name(row["prompt"]) or row["prompt"]
     found: list[Comparison | Skipped] = []
     for good, right in zip(RM_BENCH_STYLES, row["chosen"], strict=True):
@@ -171,6 +173,13 @@ def labelled_pair(row: Row) -> list[Comparison]:
     texts = row["first"], row["second"]
     preferred = _labelled(row, "label", (0, 1) if plain_value(row["label"]) in ("0", "1") else ("A", "B"))
     return [ordered(asked(row["prompt"]), texts[preferred], [texts[1 - preferred]], group=row["prompt"])]
+
+
+def _check_lists(row: Row) -> None:
+    """Raise BadValueError unless both sides are lists: a text would be taken apart into letters."""
+    for name in _CHOSEN:
+        if not isinstance(row[name], list):
+            raise BadValueError(name, row[name], "a list of texts")
 
 
 def _labelled(row: Row, column: str, values: Sequence[Any]) -> int:

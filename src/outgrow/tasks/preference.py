@@ -119,7 +119,10 @@ class PairSet:
                 found = [reason]
             except BadValueError as error:
                 raise StepError(f"the task {self.origin.task}: {row.place}: {error}") from None
-            except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+            except KeyError as error:
+                missing = f"the column {error.args[0]} is not there"
+                raise StepError(f"the task {self.origin.task}: {row.place}: {missing}") from None
+            except (IndexError, TypeError, ValueError, AttributeError) as error:
                 raise StepError(
                     f"the task {self.origin.task}: {row.place} is not a row of this set: {error!r}"
                 ) from None

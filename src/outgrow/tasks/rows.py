@@ -85,7 +85,7 @@ def _named(origin: Origin, place: Path) -> dict[str, Path]:
     if place.is_file():
         return {ONE_FILE: place}
     if not place.is_dir():
-        raise UsageError(f"the rows of {origin.task} are not here: there is no folder {place}")
+        raise UsageError(f"the rows of {origin.task} are not here: there is no file or folder {place}")
     found: dict[str, Path] = {}
     for path in sorted(place.iterdir()):
         suffix = next((each for each in SUFFIXES if path.name.endswith(each)), None)

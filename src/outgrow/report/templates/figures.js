@@ -61,9 +61,18 @@ function legendLines(traces, width) {
   return lines;
 }
 
-async function draw(panel) {
+async function ready() {
   const [Plotly, figures] = await Promise.all([loadPlotly(), unpack("figures")]);
   allFigures = figures;
+  return Plotly;
+}
+
+async function draw(panel) {
+  await render(panel, await ready());
+}
+
+// Draws at once, and returns what Plotly may still wait for. `paper`: in light colours, as wide as a printed column.
+function render(panel, Plotly, paper = false) {
   const figure = chosenFigure(panel);
   const only = panel.only?.value ?? "";
   let traces = (figure?.data ?? []).filter((trace) => !only || !trace.meta.method || trace.meta.method === only).map(filteredTrace).filter((trace) => trace);
@@ -77,8 +86,9 @@ async function draw(panel) {
   const any = traces.some((trace) => trace.type === "heatmap" || trace.customdata);
   panel.none.hidden = any;
   panel.plot.hidden = !any;
+  panel.figure.dataset.drawn = chosen.seed === null ? "pooled" : String(chosen.seed);
   if (any) {
-    const width = panel.plot.clientWidth || 600;
+    const width = paper ? (panel.figure.classList.contains("wide") ? 960 : 460) : panel.plot.clientWidth || 600;
     const layout = themed(figure.layout, colours());
     if (inside.length) arrange(layout, themed(inside, colours()), width - 72);
     if (panel.kind !== "heat-map") {
@@ -88,11 +98,22 @@ async function draw(panel) {
       layout.legend = { ...layout.legend, yref: "container", yanchor: "bottom", y: 0 };
     }
     layout.uirevision = "kept";
+    if (paper) layout.width = width;
     layout.dragmode = false; // a finger that moves over a figure scrolls the page
     // Plotly's bar of buttons would lie on top of the data: what is needed of it is the button in the caption.
-    await Plotly.react(panel.plot, themed(traces, colours()), layout, { displayModeBar: false, responsive: true });
+    return Plotly.react(panel.plot, themed(traces, colours()), layout, { displayModeBar: false, responsive: true });
   }
-  panel.figure.dataset.drawn = chosen.seed === null ? "pooled" : String(chosen.seed);
+  return null;
+}
+
+// A page is printed right after it was asked for: what is drawn has to be drawn at once, whatever was scrolled to.
+function drawForPaper() {
+  if (!window.Plotly || !allFigures.length) return;
+  const root = document.documentElement, theme = root.dataset.theme;
+  root.dataset.theme = "light";
+  panels.forEach((panel) => render(panel, window.Plotly, true));
+  if (theme === undefined) delete root.dataset.theme;
+  else root.dataset.theme = theme;
 }
 
 // Where one method is left, colours may say the supervisor.
@@ -186,9 +207,9 @@ function startFigures() {
   }, { rootMargin: "400px" });
   panels.forEach((panel) => observer.observe(panel.figure));
   themeListeners.push(redraw);
-  const drawAll = () => panels.forEach((panel) => drawSafely(panel));
-  addEventListener("beforeprint", drawAll);
-  addEventListener("afterprint", drawAll);
+  addEventListener("beforeprint", drawForPaper);
+  addEventListener("afterprint", () => panels.forEach((panel) => (panel.visible ? drawSafely(panel) : (panel.stale = true))));
+  (window.requestIdleCallback ?? setTimeout)(() => ready().catch(() => null)); // drawing says what went wrong
 }
 
 function redraw() {

@@ -30,13 +30,15 @@ const columns = [
   { name: "student", sort: (row) => row.accuracy[0], cell: (row) => estimateCell(row.accuracy, row.natural.student) },
   { name: "ceiling", sort: (row) => row.ceiling[0], cell: (row) => estimateCell(row.ceiling, row.natural.ceiling) },
   { name: "gain", sort: (row) => row.gain[0], cell: gainCell },
-  { name: "PGR", sort: (row) => number(row.pgr.value), cell: (row) => ratioCell(row.pgr) },
+  { name: "PGR", sort: (row) => number(row.pgr.value), cell: (row) => (row.ceiling[0] > row.weak[0] ? ratioCell(row.pgr) : noGap()) },
   { name: "net PGR", sort: (row) => number(row.net_pgr?.value), cell: (row) => ratioCell(row.net_pgr, row.net_pgr_reason) },
   { name: "any", about: "agreement with the supervisor on all test rows", sort: (row) => row.agreement[0], cell: (row) => [percent(row.agreement[0])] },
   { name: "right", about: "agreement where the supervisor is right", sort: (row) => number(row.agreement[1]), cell: (row) => [percent(row.agreement[1])] },
   { name: "wrong", about: "agreement where the supervisor is wrong", sort: (row) => number(row.agreement[2]), cell: (row) => [percent(row.agreement[2])] },
   { name: "time", about: "computing time of the students' own training, all seeds", sort: (row) => row.seconds, cell: (row) => [duration(row.seconds)] },
 ];
+
+const noGap = () => [make("span", { title: "the ceiling is not above the supervisor" }, "no gap")];
 
 function gainCell(row, reach) {
   return [
