@@ -47,7 +47,8 @@ def test_the_floor_is_named(study, store, fill):
 def test_tables_fit_eighty_columns_whatever_the_figures(study, store, accuracies, fill):
     text = printed(Results(fill(accuracies), store))
     assert max(map(len, text.splitlines())) <= WIDTH
-    assert text.count("unbounded") == (6 if accuracies else 0)
+    assert text.count("unbounded") + text.count("no gap") == (6 if accuracies else 0)
+    assert ("no gap" in text) == (accuracies == {"ceiling": 0.5})
 
 
 def test_missing_seeds_are_said_to_be_missing(study, store, fill):

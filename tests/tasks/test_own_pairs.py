@@ -96,7 +96,7 @@ def test_rows_that_make_no_comparison_are_counted(tmp_path):
 @pytest.mark.parametrize(
     ("block", "row", "message"),
     [
-        (PAIRS, ROW | {"bad": {"text": "No."}}, r"row 1: the column bad is \{'text': 'No.'\}, not a text or a list of"),
+        (PAIRS, ROW | {"bad": {"text": "No."}}, r"row 2: the column bad is \{'text': 'No.'\}, not a text or a list of"),
         (PAIRS, ROW | {"prompt": [{"role": "user"}]}, "a list of messages needs the template {prompt} alone"),
         (PAIRS | {"text": "{prompt}"}, ROW | {"prompt": [{"role": "user"}]}, "not a text or a list of messages, each"),
         (PAIRS | {"text": "{prompt}"}, ROW | {"prompt": [{"role": "tool", "content": "x"}]}, "a role of user, assi"),
@@ -148,9 +148,9 @@ def test_a_column_that_is_not_there_is_named_when_the_study_is_planned(tmp_path)
         (ARENA | {"options": ("a",)}, "a column for every option, or most_options"),
         (
             ARENA | {"classes": ("model_a", "model_b", "tie")},
-            "classes must name a value of winner for each of 2 options",
+            "classes must name a value of winner",
         ),
-        (ARENA | {"classes": (0, 0)}, "classes must name a value of winner for each of 2 options"),
+        (ARENA | {"classes": (0, 0)}, "classes must name a value of winner"),
         (
             PAIRS | {"most_options": 3, "chosen": "", "rejected": (), "label": "l", "classes": (0, 1)},
             "is for preferences",
