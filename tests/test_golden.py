@@ -36,6 +36,8 @@ def studies(tiny_study, text_study):
             methods=["confidence", "ensemble-entropy", "logistic-cleaning"], training={"tuning": "probe"}, **two
         ),
         text_study("openbookqa", methods=["product", "probe-then-finetune"], training={"l2": "tune"}),
+        text_study("hh_rlhf", methods=["naive", "generative"]),
+        text_study("hh_rlhf", methods=["generative-all"], supervisors=["llama-12"], training={"head": "completion"}),
     ]
 
 

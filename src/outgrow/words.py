@@ -141,6 +141,7 @@ def task_notes(results: Results, task: str) -> list[str]:
         beaten = dict.fromkeys(each.supervisor for each in rows if each.summary.weak.mean <= shortcut)
         notes.append(told + (f", no less than {', '.join(beaten)}." if beaten else "."))
     notes += _rules(results, task)
+    notes += _language(results, task)
     notes += [f"{plural(number, 'row')} left out: {reason}." for reason, number in outputs.get("skipped", {}).items()]
     return notes
 
@@ -162,6 +163,23 @@ def _rules(results: Results, task: str) -> Iterator[str]:
         if told:
             right = percent(tests["weak"][0][control])
             yield f"Always choosing {what} is right in {right}%; so are chosen {', '.join(told)}."
+
+
+def _language(results: Results, task: str) -> Iterator[str]:
+    """Yield how finetuning on texts as language went, student by student: how fast, and from which loss to which."""
+    courses: dict[tuple[str, float], dict[str, list[float]]] = {}
+    for cell in results.cells:
+        features = cell.result.inputs.get("features")
+        made = cell.result.inputs.get("generative") or (features.inputs.get("generative") if features else None)
+        if cell.task == task and made is not None:
+            course = results.outputs(made)["loss"]
+            courses.setdefault((cell.student, made.spec["lr"]), {})[made.key] = course
+    for (student, lr), of_seeds in courses.items():
+        first, last = (fmean(course[place] for course in of_seeds.values()) for place in (0, -1))
+        yield (
+            f"{student} was first finetuned on its texts as language, at a learning rate of {lr:g}: loss "
+            f"{first:.3f} nats a token at the start, {last:.3f} at the end."
+        )
 
 
 def _sentence(text: str) -> str:

@@ -227,6 +227,26 @@ def test_print_shows_light_colours_and_no_controls(page):
     assert page.locator("#table table").is_visible()
 
 
+def test_figures_that_were_never_scrolled_to_are_printed_in_light_colours(page):
+    page.emulate_media(color_scheme="dark")
+    page.locator("#panels[data-ready]").wait_for(state="attached", timeout=60_000)
+    drawn = page.evaluate(
+        """() => {
+            dispatchEvent(new Event("beforeprint"));  // a browser prints as soon as this returns
+            return [...document.querySelectorAll("#panels .plot:not([hidden])")].map((plot) => {
+                const text = plot.querySelector(".xtick text");
+                return [plot.querySelectorAll(".main-svg").length > 0, text && getComputedStyle(text).fill];
+            });
+        }"""
+    )
+    assert len(drawn) >= 8
+    assert all(any_svg for any_svg, _ in drawn)
+    assert {fill for _, fill in drawn if fill} <= {"rgb(28, 33, 38)", "rgb(91, 101, 112)"}
+    assert page.evaluate("document.documentElement.dataset.theme") is None
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    draw_all(page)
+
+
 def test_agreement_of_all_tasks_is_one_figure_that_follows_the_filters(wide_page):
     page = wide_page
     draw_all(page)

@@ -116,7 +116,9 @@ def _vector(row: dict[str, Any], number: int, index: dict[str, int], path: Path)
             raise StepError(f"{where}: probabilities add up to {vector.sum():.4f}, not 1")
         # What was computed in single precision stays as it is: labels that went through a file are the same labels.
         return vector if abs(vector.sum() - 1) < EXACTLY else np.asarray(vector / vector.sum())
-    value = row.get("label")
+    if "label" not in row:
+        raise StepError(f"{where}: it has neither label nor probabilities")
+    value = row["label"]
     option = index.get(value, -1) if isinstance(value, str) else value
     if not isinstance(option, int) or isinstance(option, bool) or not 0 <= option < len(index):
         few = f": {', '.join(index)}" if len(index) <= FEW else ", such as " + ", ".join(list(index)[:3])

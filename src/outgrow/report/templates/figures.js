@@ -64,6 +64,7 @@ function legendLines(traces, width) {
 async function ready() {
   const [Plotly, figures] = await Promise.all([loadPlotly(), unpack("figures")]);
   allFigures = figures;
+  byId("panels").dataset.ready = "";
   return Plotly;
 }
 
