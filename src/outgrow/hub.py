@@ -266,7 +266,9 @@ def told(
 def _explained(what: str, problem: Exception, known: Iterable[str]) -> str:
     from huggingface_hub import errors
 
-    local = "name a folder with its rows as data" if what.startswith("the data set") else "name the folder of a copy"
+    local = "name the folder of a copy"
+    if what.startswith("the data set"):
+        local = "name a folder with its rows as data, or one with a folder a task as data_dir"
     unreachable = (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled)
     kinds: tuple[tuple[Any, str], ...] = (
         (unreachable, _unreachable(what, local)),

@@ -172,13 +172,14 @@ def _language(results: Results, task: str) -> Iterator[str]:
         features = cell.result.inputs.get("features")
         made = cell.result.inputs.get("generative") or (features.inputs.get("generative") if features else None)
         if cell.task == task and made is not None:
-            course = results.outputs(made)["loss"]
-            courses.setdefault((cell.student, made.spec["lr"]), {})[made.key] = course
+            courses.setdefault((cell.student, made.spec["lr"]), {})[made.key] = results.outputs(made)["loss"]
     for (student, lr), of_seeds in courses.items():
-        first, last = (fmean(course[place] for course in of_seeds.values()) for place in (0, -1))
+        parts = [max(1, len(course) // 5) for course in of_seeds.values()]
+        first = fmean(fmean(course[:part]) for part, course in zip(parts, of_seeds.values(), strict=True))
+        last = fmean(fmean(course[-part:]) for part, course in zip(parts, of_seeds.values(), strict=True))
         yield (
             f"{student} was first finetuned on its texts as language, at a learning rate of {lr:g}: loss "
-            f"{first:.3f} nats a token at the start, {last:.3f} at the end."
+            f"{first:.3f} nats a token in the first fifth, {last:.3f} in the last."
         )
 
 

@@ -41,7 +41,8 @@ def show_tasks(*, as_json: bool) -> None:
     out.print(rows)
     out.print(
         "\n* unverified: written from the set's documentation, never tried on its real rows.\n"
-        "Rows: how many are shipped; hub: fetched when first used, or read from data_dir. --json tells more."
+        "Rows: how many are shipped; hub: fetched when first used, or read from data_dir. --json tells more.\n"
+        "Tasks of your own need no code: rows from files and a few lines of the study (docs/howto/own-data.md)."
     )
 
 

@@ -9,6 +9,7 @@ from outgrow.cli.output import bullet, console, print_json, table
 from outgrow.dag.scheduler import survey
 from outgrow.dag.step import closure
 from outgrow.dag.store import Store
+from outgrow.numerals import plural
 from outgrow.plan import Plan, plan_of
 
 
@@ -70,6 +71,6 @@ def _print(plan: Plan, steps: dict[str, dict[str, int]]) -> None:
     totals = [sum(row[name] for row in steps.values()) for name in ("steps", "shared", "cached", "to do")]
     counts.add_row("together", *map(str, totals), style="bold")
     out.print(counts)
-    out.print(f"\n{len(plan.cells)} cells; shared steps serve more than one of them.")
+    out.print(f"\n{plural(len(plan.cells), 'cell')}; shared steps serve more than one of them.")
     for each in plan.notes:
         out.print(bullet(each, width=out.width))

@@ -39,10 +39,10 @@ def _row(each: Comparison, row_id: str, *, seed: int | None) -> Row:
         "method": each.method,
         "seeds": list(each.seeds),
         "missing": list(each.missing_seeds),
-        "weak": _estimate(summary.weak),
-        "accuracy": _estimate(summary.student),
-        "ceiling": _estimate(summary.ceiling),
-        "zero_shot": _estimate(summary.zero_shot) if summary.zero_shot else None,
+        "weak": _accuracy(summary.weak),
+        "accuracy": _accuracy(summary.student),
+        "ceiling": _accuracy(summary.ceiling),
+        "zero_shot": _accuracy(summary.zero_shot) if summary.zero_shot else None,
         "floor": summary.floor_name,
         "gain": _estimate(summary.gain),
         "pgr": _ratio(summary.pgr),
@@ -57,6 +57,11 @@ def _row(each: Comparison, row_id: str, *, seed: int | None) -> Row:
         "verdict": verdict(summary.gain),
         "sentence": sentence(each, leave_out=each.warnings),
     }
+
+
+def _accuracy(each: Estimate) -> list[float | None]:
+    """Return an accuracy with its interval, which with two seeds may be wider than accuracies are."""
+    return [_rounded(each.mean), _rounded(max(each.low, 0.0)), _rounded(min(each.high, 1.0))]
 
 
 def _estimate(each: Estimate) -> list[float | None]:

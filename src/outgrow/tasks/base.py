@@ -134,7 +134,11 @@ def of_one_file(read: Callable[[Path], Examples]) -> Callable[[Mapping[str, Any]
     """Return how the rows of a located file are read, after a check that it is still the same file."""
 
     def checked(spec: Mapping[str, Any], places: Mapping[str, str]) -> Rows:
-        return Rows(read(unchanged(Path(places["data"]), spec["sha256"])))
+        path = unchanged(Path(places["data"]), spec["sha256"])
+        try:
+            return Rows(read(path))
+        except (ValueError, KeyError, TypeError) as error:  # pyarrow's errors are ValueErrors
+            raise StepError(f"{path} has not the form of this task's rows: {error}") from None
 
     return checked
 
