@@ -87,7 +87,7 @@ class Task:
     """The ladder whose sizes a study may name; where empty, models are folders or come from the hub."""
     verbalizer: tuple[str, ...] = ()
     """For the class head: the answer token of every class, whose unembedding rows it starts from; empty: zeros. For the
-    reward head: one token, any one, as in the paper."""
+    reward head: any one token, as in the paper."""
     natural: Literal["", "accuracy", "question"] = ""
     """The second figure, on the natural mix of test rows: plain accuracy, or the share of questions whose right answer
     scores highest."""

@@ -198,6 +198,5 @@ CHESS_PREFERENCE = Task(
     asset="chess-preference.parquet",
     diagnose=together(margin_bands(*CHESS_BANDS), capture_control),
     models="chess",
-    verbalizer=("e2e4",),
     background=chess_background,
 )
