@@ -104,17 +104,23 @@ class TaskSteps:
         title = f"{name} labels {split}, {self.task.name}, seed {self.seed}"
         if made.kind == "probe":
             before = {key: each for key, each in made.inputs["features"].inputs.items() if key == "generative"}
-            inputs = {"task": self.source, "features": self.features(name, before), "model": made}
+            only = ["test"] if split == "test" else []  # of another task, of which nothing else is read
+            inputs = {"task": self.source, "features": self.features(name, before, only=only), "model": made}
             return step("probe_label", self._task_spec | spec, inputs, title=title)
         return self._model_step("label", name, spec | {"training": made.spec["training"]}, {"model": made}, title)
 
-    def features(self, name: str, before: Mapping[str, Step] | None = None) -> Step:
-        """Return the step that forwards all rows of the task once through a frozen model.
+    def features(self, name: str, before: Mapping[str, Step] | None = None, *, only: Sequence[str] = ()) -> Step:
+        """Return the step that forwards all rows of the task, or `only` those of some splits, through a frozen model.
 
         `before`: what was done to the model before it was frozen, by input name.
         """
         title = f"features of {name}, {self.task.name}" + (f" after seed {self.seed}" if before else "")
-        return self._model_step("features", name, {"training": self._untuned()}, before or {}, title)
+        spec: dict[str, Any] = {"training": self._untuned()}
+        if only:
+            spec["only"] = list(only)
+        if sizes := self.sizes(only):
+            spec |= {"splits": sizes, "seed": self.seed}
+        return self._model_step("features", name, spec, before or {}, title)
 
     def generative(self, name: str, split: str) -> Step:
         """Return the step that finetunes a model on a split's texts as language, without looking at labels."""
@@ -164,7 +170,9 @@ class TaskSteps:
         inputs = dict(labels or {})
         before = self._before(name, splits, method, tuning)
         if tuning in PROBED or "features" in method.requires:
-            inputs["features"] = self.features(name, before)
+            # Of what one seed did to a student no other seed or split has use; supervisors label further splits.
+            only = ["test", *splits] if before and splits[0] == "student" else []
+            inputs["features"] = self.features(name, before, only=only)
         if tuning == "probe":
             return self._probe(name, spec, inputs, title, method)
         if tuning == "probe-then-full":

@@ -8,6 +8,7 @@ import pytest
 from tests.running import finished
 
 from outgrow import tasks
+from outgrow.dag.step import closure
 from outgrow.dag.store import Store
 from outgrow.errors import UsageError
 from outgrow.methods import METHODS, check_method
@@ -177,6 +178,25 @@ def test_what_is_trained_on_pairs_is_tested_on_others_that_it_has_not_seen(text_
     assert not trained & set(read_examples(other.path("test.parquet")).texts)
     assert other.outputs["skipped"] == {"of a text that models are trained on": len(trained)}
     assert rows[f"{TASK} on reward_bench_2"]["ceiling"] > 0.5  # of four
+
+
+def test_a_frozen_model_reads_no_row_that_nobody_asks_for(text_study, text_world, store, tmp_path):
+    for name in (TASK, "hh_rlhf_harmless"):
+        lines = (text_world[1] / TASK / "train.jsonl").read_text()
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "train.jsonl").write_text(lines if name == TASK else lines.replace("Human: x", "Human: z"))
+    study = text_study(TASK, methods=("naive", "generative"), training={"tuning": "probe"}, data_dir=str(tmp_path))
+    block = study.comparisons[0].model_copy(update={"test_on": ("hh_rlhf_harmless",)})
+    results = finished(study.model_copy(update={"comparisons": (block,)}), store)
+    read = {True: set(), False: set()}
+    for step in closure(results.plan.targets).values():
+        if step.kind == "features":
+            here = step.spec["task"] == TASK
+            read[here].add((bool("generative" in step.inputs), *store.get(step.key).outputs["rows"].items()))
+    fixed = {name for name, _ in next(each[1:] for each in read[True] if not each[0])}
+    assert fixed == {"test", "tune_fit", "tune_score", "pool"}
+    assert [each[1:] for each in read[True] if each[0]] == [(("test", 60), ("student", 64))]
+    assert read[False] == {(False, ("test", 60)), (True, ("test", 60))}
 
 
 def test_with_the_completion_head_there_is_no_probe(text_study):

@@ -13,14 +13,15 @@ from outgrow.steps.launch import in_every_process
 
 @in_every_process
 def features(context: Context) -> dict[str, Any]:
-    """Write features.safetensors: for each fixed split features_ND in fp32, rows in the order of its Parquet table.
+    """Write features.safetensors: for each fixed split, or the spec's `only`, features_ND in fp32, rows in order.
 
     Where options are texts features_NKD, zero for options that a row lacks. Rows of test that are among those of
     natural are not forwarded twice.
     """
     bench = Bench(context)
     bench.spread()
-    once = [split for split in FIXED_SPLITS if bench.has(split) and not (split == "test" and bench.has("natural"))]
+    wanted = context.spec.get("only") or [split for split in FIXED_SPLITS if bench.has(split)]
+    once = dict.fromkeys("natural" if split == "test" and bench.has("natural") else split for split in wanted)
     rows = {split: bench.examples(split) for split in once}
     parts: dict[str, np.ndarray] = {}
     cut: dict[str, dict[str, float]] = {}
