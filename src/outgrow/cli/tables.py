@@ -155,4 +155,4 @@ def _pgr(summary: Summary) -> Text:
 def _net_pgr(pgr: PgrInterval | None) -> Text:
     if pgr is None:
         return Text("none")
-    return Text(percent(pgr.pgr)) if pgr.bounded else Text.assemble(percent(pgr.pgr), ("\nunb.", "yellow"))
+    return Text(percent(pgr.pgr)) if pgr.bounded else Text("unb.", style="yellow")
