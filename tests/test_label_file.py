@@ -91,7 +91,7 @@ def test_single_precision_probabilities_stay_as_they_are(read, known_rows):
         ("", "row 2: not a JSON object"),
         ("[1, 2]", "row 2: it has no id"),
         ('{"label": 1}', "row 2: it has no id"),
-        ('{"id": "x"}', "row 2: the label None is none of the 2 options"),
+        ('{"id": "x"}', "row 2: it has neither label nor probabilities"),
         ('{"id": "x", "label": "godd"}', "row 2: the label 'godd' is none of the 2 options"),
         ('{"id": "x", "label": 2}', "row 2: the label 2 is none"),
         ('{"id": "x", "label": -1}', "row 2: the label -1 is none"),
