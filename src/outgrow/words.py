@@ -148,6 +148,8 @@ def task_notes(results: Results, task: str) -> list[str]:
 
 def _rules(results: Results, task: str) -> Iterator[str]:
     """Yield how well a rule that reads nothing does where options are texts, and how often models choose as it does."""
+    if results.plan.tasks[task].head != "reward":  # only options that are texts have such rules
+        return
     tests: dict[str, list[dict[str, float]]] = {}
     for cell in results.cells:
         if cell.task == task:

@@ -196,10 +196,17 @@ def test_a_file_without_a_column_is_told_when_the_study_is_planned(tmp_path):
         TASKS["hh_rlhf"].locate(Where(data=str(path)))
 
 
-@pytest.mark.parametrize("row", [LISTS | {"chosen": ["a"]}, LISTS | {"rejected": None}, LISTS | {"prompt": 3}])
-def test_a_row_of_another_form_is_named(tmp_path, row):
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        (LISTS | {"chosen": ["a"]}, " is not a row of this set"),
+        (LISTS | {"rejected": None}, ": the column rejected is None, not a list of texts"),
+        (LISTS | {"prompt": 3}, " is not a row of this set"),
+    ],
+)
+def test_a_row_of_another_form_is_named(tmp_path, row, message):
     path = write_lines(tmp_path / "rows.jsonl", [LISTS, row])
-    with pytest.raises(StepError, match=r"rm_bench: rows\.jsonl, row 2(:| is not a row of this set)"):
+    with pytest.raises(StepError, match=rf"rm_bench: rows\.jsonl, row 2{message}"):
         TASKS["rm_bench"].rows(Where(data=str(path)))
 
 
